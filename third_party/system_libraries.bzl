@@ -1,0 +1,88 @@
+"""Every library that Causeway takes from the operating system."""
+
+load("//third_party:system_library.bzl", "system_library")
+
+_WELL_KNOWN_PROTOS = """
+proto_library(
+    name = "well_known_protos",
+    srcs = glob(["google/protobuf/*.proto"]),
+)
+"""
+
+def system_libraries():
+    """Declares one repository per system library."""
+    system_library(
+        name = "absl",
+        module_prefix = "absl_",
+        packages = ["libabsl-dev"],
+    )
+    system_library(
+        name = "benchmark",
+        modules = {"benchmark": "benchmark"},
+        packages = ["libbenchmark-dev"],
+    )
+    system_library(
+        name = "cli11",
+        modules = {"cli11": "CLI11"},
+        packages = ["libcli11-dev"],
+    )
+    system_library(
+        name = "googletest",
+        modules = {
+            "gmock": "gmock",
+            "gmock_main": "gmock_main",
+            "gtest": "gtest",
+            "gtest_main": "gtest_main",
+        },
+        packages = ["libgtest-dev", "libgmock-dev"],
+    )
+    system_library(
+        name = "grpc",
+        extra_libs = {
+            "grpc++_error_details": ["grpc++_error_details"],
+            "grpc++_reflection": ["grpc++_reflection"],
+        },
+        modules = {
+            "grpc++": "grpc++",
+            "grpc++_error_details": "grpc++",
+            "grpc++_reflection": "grpc++",
+        },
+        packages = ["libgrpc++-dev", "protobuf-compiler-grpc"],
+        programs = ["grpc_cpp_plugin"],
+    )
+    system_library(
+        name = "nlohmann_json",
+        modules = {"json": "nlohmann_json"},
+        packages = ["nlohmann-json3-dev"],
+    )
+    system_library(
+        name = "openssl",
+        modules = {
+            "crypto": "libcrypto",
+            "ssl": "libssl",
+        },
+        packages = ["libssl-dev"],
+    )
+    system_library(
+        name = "protobuf",
+        build_file_content = _WELL_KNOWN_PROTOS,
+        folders = ["/usr/include/google/protobuf"],
+        modules = {"protobuf": "protobuf"},
+        packages = ["libprotobuf-dev", "protobuf-compiler"],
+        programs = ["protoc"],
+    )
+    system_library(
+        name = "smartcols",
+        modules = {"smartcols": "smartcols"},
+        packages = ["libsmartcols-dev"],
+    )
+    system_library(
+        name = "spdlog",
+        modules = {"spdlog": "spdlog"},
+        packages = ["libspdlog-dev"],
+    )
+    system_library(
+        name = "sqlite",
+        modules = {"sqlite3": "sqlite3"},
+        packages = ["libsqlite3-dev"],
+    )
