@@ -1,0 +1,15 @@
+#ifndef CAUSEWAY_MMAPCORE_PROTECTION_H_
+#define CAUSEWAY_MMAPCORE_PROTECTION_H_
+
+namespace causeway {
+
+// What may be done with bytes: the rights of an open descriptor and the protection of a mapping.
+// There is no "write only": a page that can be stored to can be loaded from.
+enum class Protection {
+  kRead,
+  kReadWrite,
+};
+
+}  // namespace causeway
+
+#endif  // CAUSEWAY_MMAPCORE_PROTECTION_H_
