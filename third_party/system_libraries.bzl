@@ -9,6 +9,22 @@ proto_library(
 )
 """
 
+# google.rpc.Status and the messages of rich errors. Debian has their .proto files in a Go package.
+_GOOGLE_RPC = "/usr/share/gocode/src/github.com/gogo/googleapis/google/rpc"
+
+_GOOGLE_RPC_LIBRARY = """
+load("@causeway//third_party/proto:cc_proto_grpc_library.bzl", "cc_proto_grpc_library")
+
+cc_proto_grpc_library(
+    name = "rpc",
+    srcs = [
+        "google/rpc/code.proto",
+        "google/rpc/error_details.proto",
+        "google/rpc/status.proto",
+    ],
+)
+"""
+
 def system_libraries():
     """Declares one repository per system library."""
     system_library(
@@ -25,6 +41,12 @@ def system_libraries():
         name = "cli11",
         modules = {"cli11": "CLI11"},
         packages = ["libcli11-dev"],
+    )
+    system_library(
+        name = "googleapis",
+        build_file_content = _GOOGLE_RPC_LIBRARY,
+        folders = {_GOOGLE_RPC: "google/rpc"},
+        packages = ["golang-github-gogo-googleapis-dev"],
     )
     system_library(
         name = "googletest",
@@ -66,7 +88,7 @@ def system_libraries():
     system_library(
         name = "protobuf",
         build_file_content = _WELL_KNOWN_PROTOS,
-        folders = ["/usr/include/google/protobuf"],
+        folders = {"/usr/include/google/protobuf": "google/protobuf"},
         modules = {"protobuf": "protobuf"},
         packages = ["libprotobuf-dev", "protobuf-compiler"],
         programs = ["protoc"],

@@ -93,10 +93,10 @@ def _system_library_impl(ctx):
         build.append("\nexports_files([%r])\n" % program)
     if ctx.attr.build_file_content:
         build.append(ctx.attr.build_file_content)
-    for folder in ctx.attr.folders:
+    for folder, link in ctx.attr.folders.items():
         if not ctx.path(folder).exists:
             _missing(ctx, "the folder " + folder)
-        ctx.symlink(folder, folder.replace("/usr/include/", ""))
+        ctx.symlink(folder, link)
     ctx.file("BUILD.bazel", "".join(build))
 
 system_library = repository_rule(
@@ -116,7 +116,9 @@ system_library = repository_rule(
             doc = "Target name to libraries that have no pkg-config module of their own.",
         ),
         "programs": attr.string_list(doc = "Programs to export, found on PATH."),
-        "folders": attr.string_list(doc = "Folders under /usr/include to link into the repository."),
+        "folders": attr.string_dict(
+            doc = "Folders of the system to link into the repository: path to name.",
+        ),
         "build_file_content": attr.string(doc = "More targets."),
     },
 )

@@ -13,15 +13,22 @@ proto_library whose default output is the descriptor set.
 
 def _generated_cc_impl(ctx):
     proto = ctx.attr.proto[ProtoInfo]
-    root = ctx.label.name  # Off the workspace's include path, so that headers count as system headers.
+
+    # A folder of its own keeps the headers off the workspace's include path, so that they are
+    # found as system headers only.
+    folder = ctx.label.name
     hdrs = []
     srcs = []
     for src in proto.direct_sources:
-        stem = root + "/" + src.short_path[:-len(".proto")]
+        path = src.path
+        if proto.proto_source_root != ".":
+            path = path[len(proto.proto_source_root) + 1:]
+        stem = folder + "/" + path[:-len(".proto")]
         for kind in [".pb"] + ([".grpc.pb"] if ctx.attr.grpc else []):
             hdrs.append(ctx.actions.declare_file(stem + kind + ".h"))
             srcs.append(ctx.actions.declare_file(stem + kind + ".cc"))
-    out = "/".join([ctx.bin_dir.path, ctx.label.package, root])
+    parts = [ctx.bin_dir.path, ctx.label.workspace_root, ctx.label.package, folder]
+    out = "/".join([part for part in parts if part])
 
     args = ctx.actions.args()
     args.add("--cpp_out=" + out)

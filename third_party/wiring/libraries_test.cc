@@ -14,9 +14,7 @@
 #include <spdlog/spdlog.h>
 #include <sqlite3.h>
 
-#include <CLI/CLI.hpp>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
 
@@ -45,15 +43,6 @@ TEST(Libraries, SpdlogWritesToItsSink) {
   logger.set_pattern("%v");
   logger.info("{} extents", 3);
   EXPECT_THAT(text.str(), testing::StartsWith("3 extents"));
-}
-
-TEST(Libraries, HeaderOnlyOnesCompile) {
-  CLI::App app;
-  int lanes = 0;
-  app.add_option("--lanes", lanes);
-  app.parse("--lanes=4");
-  EXPECT_EQ(lanes, 4);
-  EXPECT_EQ(nlohmann::json::parse(R"({"lanes": 4})").at("lanes").get<int>(), lanes);
 }
 
 }  // namespace
