@@ -1,0 +1,129 @@
+// The writing end of a stream: frames are built in place, in memory that readers map.
+//
+//   absl::StatusOr<std::span<std::byte>> room = writer.Claim(bytes, absl::Seconds(1));
+//   if (!room.ok()) return room.status();
+//   Fill(*room);
+//   writer.Commit(bytes);
+
+#ifndef CAUSEWAY_AGENTS_WRITER_H_
+#define CAUSEWAY_AGENTS_WRITER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "agents/stream_options.h"
+
+namespace causeway {
+
+class WriterImpl;
+
+// How far behind one reader is.
+struct ReaderLag {
+  uint64_t reader_id = 0;
+  std::string label;       // the reading agent's name
+  uint64_t lag_bytes = 0;  // committed, and not yet given up by the reader; headers included
+};
+
+struct WriterCounters {
+  uint64_t frames = 0;            // committed
+  uint64_t payload_bytes = 0;     // committed
+  uint64_t segments_rolled = 0;   // times the lane went on to another segment
+  uint64_t segments_granted = 0;  // asked for and granted after the lane was opened
+  uint64_t waits = 0;             // Claim() calls that had to wait for room
+};
+
+// One lane. Claim(), TryClaim(), Commit(), Abandon(), Write(), WaitForReaders(), Drain() and
+// Close() belong to one thread at a time; everything else may be called from any thread.
+//
+// A reader that joined holds the segments that it has not yet read, so a lane grows up to
+// `capacity_bytes` while readers lag; then claims wait for the slowest reader. With no reader at
+// all nothing is held back for later ones: the oldest segments are used again.
+//
+// FailedPrecondition from any function means fenced: the session was evicted, lost or detached.
+// What was committed before stays readable by those who have it. Nothing that is done to the span
+// of an earlier claim reaches anyone, or harms anyone.
+class Writer {
+ public:
+  // As Close(), without its result.
+  ~Writer();
+
+  Writer(const Writer&) = delete;
+  Writer& operator=(const Writer&) = delete;
+
+  // Room for a frame of up to `bytes` bytes (0 is allowed), 8-byte aligned. The bytes are what was
+  // there before: fill all that is committed. The span is valid until Commit(), Abandon() or
+  // Close(). A claim that is still open is abandoned first. Waits up to `timeout` (zero: not at
+  // all) for readers to make room; asks the coordinator only when the lane may still grow.
+  //
+  // InvalidArgument: `bytes` is above the stream's max_frame_bytes.
+  // DeadlineExceeded: no room in time; the message names the slowest reader and its lag.
+  // ResourceExhausted: the lane cannot grow for lack of storage or quota, and nobody holds
+  //   segments that could be waited for; the coordinator's message is passed on.
+  // Unavailable: the frame needs a segment of its own and the coordinator is away.
+  // FailedPrecondition: fenced, or closed.
+  // DataLoss: the lane's file was truncated from outside.
+  absl::StatusOr<std::span<std::byte>> Claim(size_t bytes, absl::Duration timeout);
+
+  // Claim() without waiting, allocation or system call: null if there is no room in the segment
+  // and no segment to go on to, or for any of Claim()'s errors; then call Claim().
+  std::byte* TryClaim(size_t bytes);
+
+  // Makes the frame visible to every reader at once, with its first `bytes` bytes, which must not
+  // be more than were claimed. Without an open claim: nothing. Never blocks; makes a system call
+  // only if a reader sleeps.
+  void Commit(size_t bytes);
+
+  // Gives an open claim back; no reader ever sees it.
+  void Abandon();
+
+  // Claim(), copy, Commit(). Errors as for Claim().
+  absl::Status Write(std::span<const std::byte> payload, absl::Duration timeout);
+
+  // Waits until at least `count` readers follow the lane.
+  // DeadlineExceeded: how many there were. FailedPrecondition: fenced, or closed.
+  absl::Status WaitForReaders(size_t count, absl::Duration timeout);
+
+  // Waits until every reader that follows the lane has consumed everything that was committed.
+  // Readers that leave or die are waited for no more.
+  //
+  // DeadlineExceeded: names the slowest reader and its lag. FailedPrecondition: fenced, or closed.
+  absl::Status Drain(absl::Duration timeout);
+
+  // Ends the lane: readers go on to its last committed frame and then see it ended. An open claim
+  // is abandoned. Unmaps everything. Blocks for one call at most; a second Close() does nothing.
+  //
+  // Unavailable: the coordinator is away; readers see the end nevertheless, and the coordinator
+  //   hears of it when the agent has attached again.
+  // FailedPrecondition: fenced before.
+  absl::Status Close();
+
+  // Readers that follow the lane now.
+  size_t readers() const;
+
+  // Every reader's lag, for progress displays. A snapshot; costs a load per reader.
+  std::vector<ReaderLag> Lags() const;
+
+  WriterCounters counters() const;
+
+  // In force, with no zeros.
+  const StreamOptions& stream_options() const;
+  const std::string& stream() const;
+  uint64_t lane_id() const;
+
+ private:
+  friend class Session;
+  explicit Writer(std::unique_ptr<WriterImpl> impl);
+
+  std::unique_ptr<WriterImpl> impl_;
+};
+
+}  // namespace causeway
+
+#endif  // CAUSEWAY_AGENTS_WRITER_H_
