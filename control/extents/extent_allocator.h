@@ -1,6 +1,6 @@
-// Which ranges of one file's address space are taken, and by whom none is yet.
+// Which ranges of one file's address space are taken.
 //
-// Pure bookkeeping: no file, no clock, no thread. The free ranges and the live extents partition
+// Pure bookkeeping, without I/O. The free ranges and the live extents partition
 // [0, capacity) at every moment:
 //
 //   1. every boundary is a multiple of the granule;
@@ -16,6 +16,7 @@
 #define CAUSEWAY_CONTROL_EXTENTS_EXTENT_ALLOCATOR_H_
 
 #include <cstdint>
+#include <string>
 #include <utility>
 
 #include "absl/container/btree_map.h"
@@ -40,12 +41,14 @@ struct ExtentStats {
 // nothing. All offsets and lengths are in bytes. n stands for the number of live extents.
 class ExtentAllocator {
  public:
-  // The largest capacity: files end at 2^63 - 1.
+  // The largest capacity. Files end at 2^63 - 1; the rest is room for sums that do not wrap.
   static constexpr uint64_t kMaxCapacity = uint64_t{1} << 62;
 
-  // Manages [0, capacity), all free. `granule`, in general the page size, must be a power of two,
-  // and `capacity` a multiple of it, at most kMaxCapacity; the caller guarantees both (CHECKed).
-  ExtentAllocator(uint64_t capacity, uint64_t granule);
+  // An allocator of [0, capacity), all of it free. `capacity` may be 0: Grow() comes later.
+  //
+  // InvalidArgument: `granule`, in general the page size, is no power of two, or `capacity` no
+  // multiple of it. OutOfRange: `capacity` is more than kMaxCapacity.
+  static absl::StatusOr<ExtentAllocator> Create(uint64_t capacity, uint64_t granule);
 
   // Takes `length` bytes, wherever they fit best, and returns the offset, a multiple of
   // `alignment`. `alignment` is a power of two not below the granule; 0 means the granule.
@@ -82,22 +85,28 @@ class ExtentAllocator {
   ExtentStats Stats() const;
 
  private:
+  using RangeMap = absl::btree_map<uint64_t, uint64_t>;  // offset -> length
+
+  explicit ExtentAllocator(uint64_t granule) : granule_(granule) {}
+
+  bool IsWholeGranules(uint64_t bytes) const { return (bytes & (granule_ - 1)) == 0; }
+
   // Checks what every range must be: not empty, whole granules, within the capacity.
   absl::Status CheckRange(uint64_t offset, uint64_t length) const;
 
-  // The error for a range that is not free, or not one live extent: names what lies there.
-  absl::Status ConflictError(const char* what, uint64_t offset, uint64_t length) const;
+  // " the live extent [a, b)": the first that reaches into the range, or " no live extent".
+  std::string LiveExtentAt(uint64_t offset, uint64_t length) const;
 
+  // Adds a range that is not in free_, joined with its neighbours.
   void AddFree(uint64_t offset, uint64_t length);
-  void RemoveFree(absl::btree_map<uint64_t, uint64_t>::iterator range);
-  // Makes [offset, offset + length), which must lie within the free range `range`, a live extent.
-  void Take(absl::btree_map<uint64_t, uint64_t>::iterator range, uint64_t offset, uint64_t length);
+  // Makes [offset, offset + length), which lies within the free range `range`, a live extent.
+  void Take(RangeMap::iterator range, uint64_t offset, uint64_t length);
 
-  const uint64_t granule_;
-  uint64_t capacity_;
+  uint64_t granule_;
+  uint64_t capacity_ = 0;
   uint64_t live_bytes_ = 0;
-  absl::btree_map<uint64_t, uint64_t> live_;                       // offset -> length
-  absl::btree_map<uint64_t, uint64_t> free_;                       // offset -> length
+  RangeMap live_;
+  RangeMap free_;
   absl::btree_set<std::pair<uint64_t, uint64_t>> free_by_length_;  // (length, offset) of free_
 };
 
