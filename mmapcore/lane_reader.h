@@ -1,0 +1,199 @@
+// The reading end of a lane.
+//
+//   while (true) {
+//     FrameView frame = reader->TryNext();
+//     if (frame) { Consume(frame.data, frame.size); continue; }
+//     if (frame.state == ReadState::kEnded || frame.state == ReadState::kDamaged) break;
+//     waiting.WaitUntil(Deadline::Infinite());   // a WaitSet
+//   }
+
+#ifndef CAUSEWAY_MMAPCORE_LANE_READER_H_
+#define CAUSEWAY_MMAPCORE_LANE_READER_H_
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "mmapcore/doorbell.h"
+#include "mmapcore/mapped_file.h"
+#include "mmapcore/mapping.h"
+#include "mmapcore/reader_segments.h"
+#include "mmapcore/segment_format.h"
+
+namespace causeway {
+
+// What TryNext() found.
+enum class ReadState : uint8_t {
+  kFrame,
+  kNothing,    // no frame is committed yet
+  kNotJoined,  // the writer does not hold segments for this reader yet
+  kEnded,      // the lane is over and read to its end; end() says how
+  kDamaged,    // the lane cannot be read on; status() says why
+};
+
+// How a lane ended.
+enum class LaneEnd : uint8_t {
+  kNotEnded,
+  kClosed,         // by its writer
+  kWriterDied,     // everything that it committed was read
+  kWriterEvicted,  // everything that it had committed when the reader looked was read
+};
+
+// One frame, in place. False if there is none.
+struct FrameView {
+  const std::byte* data = nullptr;  // 8-byte aligned
+  uint32_t size = 0;                // bytes
+  ReadState state = ReadState::kFrame;
+  uint64_t position = 0;  // of the frame in its lane
+
+  explicit operator bool() const { return data != nullptr; }
+  std::span<const std::byte> payload() const { return {data, size}; }
+};
+
+struct LaneReaderOptions {
+  LaneIdentity identity;
+  uint64_t reader_id = 0;
+  uint64_t roster_version = 0;  // the lane is read once its page shows this or more
+  uint64_t max_frame_bytes = kMaxFrameBytes;
+  // Address space for segments that are kept mapped for their next use. The current one is mapped
+  // whatever its size.
+  uint64_t max_mapped_bytes = uint64_t{1} << 30;
+};
+
+// Reads the frames of one lane in order, each exactly once, without copying. One thread at a time
+// may use it; SetWriterGone() may be called from any thread.
+//
+// The lane file is another process's. Its words are loaded once and validated; what they say wrong
+// ends the reader with DataLoss, and nothing else. The payload's bytes are handed out in place: a
+// writer that breaks the protocol could change them under the caller's eyes, so whoever does not
+// trust the writer copies before it parses.
+class LaneReader {
+ public:
+  // Takes over the lane file (a read-only descriptor is enough) and maps the lane page, which may
+  // not have been published yet. Publishes the reader's cursor page at `cursor_offset` of its
+  // cursor file, which is opened read-write and may be closed afterwards; the page holds every
+  // segment until the first frame has been read.
+  //
+  // FailedPrecondition: the cursor page was published before by another reader.
+  // DataLoss: the lane page is published and wrong.
+  // Others: as Mapping::Map().
+  static absl::StatusOr<std::unique_ptr<LaneReader>> Create(MappedFile lane_file,
+                                                            uint64_t lane_page_offset,
+                                                            const MappedFile& cursor_file,
+                                                            uint64_t cursor_offset,
+                                                            const LaneReaderOptions& options);
+
+  // Closes.
+  ~LaneReader();
+  LaneReader(const LaneReader&) = delete;
+  LaneReader& operator=(const LaneReader&) = delete;
+
+  // Lets go of the frame before (as Release() does) and returns the next one. Its bytes are valid
+  // until the next call of TryNext(), Release() or Close(). Does not block, except that following
+  // the lane into a segment that was not used before maps it.
+  //
+  // kEnded and kDamaged are final; but a lack of memory or of mappings (status() is
+  // ResourceExhausted) is tried again by the next call.
+  FrameView TryNext() {
+    Release();
+    // Pairs with the release in LaneWriter::Commit(): a word with the mark of data vouches for its
+    // payload, and for a valid word (I1) behind it.
+    const uint64_t word = HeaderWordAt(segment_, offset_).LoadAcquire();
+    const HeaderWordFields fields = DecodeHeaderWord(word);
+    if (fields.mark == mark_) [[likely]] {
+      const uint64_t next = offset_ + FrameSpan(fields.payload_bytes);
+      if (next <= limit_ && fields.payload_bytes <= options_.max_frame_bytes) [[likely]] {
+        const FrameView frame = {segment_ + offset_ + kHeaderWordBytes, fields.payload_bytes,
+                                 ReadState::kFrame, base_position_ + offset_};
+        offset_ = next;
+        holding_ = true;
+        return frame;
+      }
+    }
+    return TryNextSlow(word);
+  }
+
+  // Lets go of the last frame: the writer may reuse its room.
+  void Release() {
+    if (!holding_) return;
+    holding_ = false;
+    // Release: the frame was read before. Pairs with the acquire in ReaderCursor::Position().
+    cursor_->position.StoreRelease(base_position_ + offset_);
+  }
+
+  // True unless TryNext() would return kNothing or kNotJoined; false as well once it has returned
+  // kEnded or kDamaged.
+  bool Ready() const;
+
+  // True if pages under a frame that was handed out have been lost: the bytes of the last frame may
+  // be zeros that nobody wrote. TryNext() then says kDamaged. Always false if SigbusGuard is not
+  // installed.
+  bool damaged() const { return mapping_->damaged(); }
+
+  // The writer will commit nothing any more: once everything committed is read, the lane ends, with
+  // this cause. Call it when death or eviction is known for sure. A thread that waits must be woken
+  // through its WaitSet. Any thread; the first call counts.
+  void SetWriterGone(LaneEnd cause);
+
+  // Leaves: holds nothing any more, and tells a waiting writer. Idempotent; TryNext() then returns
+  // kEnded.
+  void Close();
+
+  // OK, or why TryNext() returned kDamaged.
+  const absl::Status& status() const { return status_; }
+
+  // kNotEnded until TryNext() has returned kEnded.
+  LaneEnd end() const { return end_; }
+
+  // Where the next frame is looked for; 0 before the reader has joined.
+  uint64_t position() const { return base_position_ + offset_; }
+
+  const LaneReaderOptions& options() const { return options_; }
+
+ private:
+  friend class WaitSet;
+
+  LaneReader(MappedFile lane_file, Mapping lane_mapping, uint64_t lane_page_offset,
+             Mapping cursor_mapping, const LaneReaderOptions& options);
+
+  FrameView TryNextSlow(uint64_t word);
+  absl::Status Join();
+  absl::Status FollowEnd();
+  void UseSegment(const ReaderSegments::Segment& segment);
+  FrameView Fail(absl::Status status);
+  FrameView End(LaneEnd cause);
+  void RingWaitingWriter();
+
+  // Of the current segment; before joining and after the end, a page of zeros.
+  const std::byte* segment_;
+  uint64_t offset_ = 0;  // in the segment, of the next header word
+  uint64_t limit_ = 0;   // a frame may end here: there is room for one more word behind it
+  uint32_t mark_ = 0;    // of data frames
+  bool holding_ = false;
+  CursorPage* cursor_;
+  uint64_t base_position_ = 0;
+  const Mapping* mapping_;
+
+  const LaneReaderOptions options_;
+  ReaderSegments segments_;
+  Mapping lane_mapping_;
+  const LanePage* const lane_page_;
+  Mapping cursor_mapping_;
+  bool joined_ = false;
+  bool finished_ = false;  // kEnded or kDamaged was returned
+  LaneEnd end_ = LaneEnd::kNotEnded;
+  absl::Status status_;
+  uint32_t sleeps_ = 0;
+  uint64_t rung_position_ = 0;
+  std::atomic<LaneEnd> writer_gone_{LaneEnd::kNotEnded};
+};
+
+}  // namespace causeway
+
+#endif  // CAUSEWAY_MMAPCORE_LANE_READER_H_

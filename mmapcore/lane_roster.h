@@ -1,0 +1,83 @@
+// A lane's readers, as its writer sees them.
+
+#ifndef CAUSEWAY_MMAPCORE_LANE_ROSTER_H_
+#define CAUSEWAY_MMAPCORE_LANE_ROSTER_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "mmapcore/mapped_file.h"
+#include "mmapcore/mapping.h"
+#include "mmapcore/segment_format.h"
+
+namespace causeway {
+
+// One reader's cursor page, mapped read-only by the writer. The page is another process's: a reader
+// that lies in it harms itself alone, in that
+//   - a position that has not been set holds every segment, as the protocol asks: such a reader
+//     blocks the writer, and the coordinator may evict it;
+//   - a position beyond the lane's head, a page that is not what it should be, or one that was
+//     truncated away holds nothing: such a reader loses frames.
+//
+// Any thread may create and destroy it; the other functions belong to the writer's thread.
+class ReaderCursor {
+ public:
+  // Maps the cursor page of `reader_id` at `offset` of its cursor file, which may be closed
+  // afterwards. The page may still be all zero.
+  //
+  // Errors: as Mapping::Map().
+  static absl::StatusOr<std::shared_ptr<ReaderCursor>> Map(const MappedFile& cursor_file,
+                                                           uint64_t offset,
+                                                           const LaneIdentity& lane,
+                                                           uint64_t reader_id);
+
+  uint64_t reader_id() const { return reader_id_; }
+  const CursorPage& page() const { return *page_; }
+
+  // Everything before it may be reused; 0: nothing may; kPositionPastAll: everything may.
+  uint64_t Position();
+
+  // True once the page has been found wrong or lost.
+  bool bad() const { return bad_; }
+
+  // True the first time that it is asked about this sleep of the reader: ring once per sleep.
+  bool FirstLookAtSleep(uint32_t sleep) { return std::exchange(last_sleep_rung_, sleep) != sleep; }
+
+ private:
+  ReaderCursor(Mapping mapping, std::string label, const LaneIdentity& lane, uint64_t reader_id)
+      : mapping_(std::move(mapping)),
+        page_(reinterpret_cast<const CursorPage*>(mapping_.data())),
+        label_(std::move(label)),
+        lane_(lane),
+        reader_id_(reader_id) {}
+
+  Mapping mapping_;
+  const CursorPage* page_;
+  std::string label_;
+  LaneIdentity lane_;
+  uint64_t reader_id_;
+  bool checked_ = false;
+  bool bad_ = false;
+  uint32_t last_sleep_rung_ = 0;
+};
+
+// An immutable list of readers: changed by putting another one in its place.
+struct Roster {
+  struct Entry {
+    const CursorPage* page;  // of `cursor`; here so that a commit finds it without a detour
+    std::shared_ptr<ReaderCursor> cursor;
+  };
+
+  std::vector<Entry> entries;
+  uint64_t version = 0;
+  Roster* next_retired = nullptr;
+};
+
+}  // namespace causeway
+
+#endif  // CAUSEWAY_MMAPCORE_LANE_ROSTER_H_

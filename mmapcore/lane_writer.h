@@ -1,0 +1,266 @@
+// The writing end of a lane.
+//
+//   std::unique_ptr<LaneWriter> writer = ...;
+//   if (Claim claim = writer->ClaimUntil(frame_bytes, Deadline::After(absl::Seconds(1)))) {
+//     FillIn(claim.payload());
+//     writer->Commit(claim.length);
+//   } else if (claim.refusal == Refusal::kTimedOut) {
+//     // a reader lags, and the lane's capacity is used up
+//   }
+
+#ifndef CAUSEWAY_MMAPCORE_LANE_WRITER_H_
+#define CAUSEWAY_MMAPCORE_LANE_WRITER_H_
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "mmapcore/deadline.h"
+#include "mmapcore/doorbell.h"
+#include "mmapcore/lane_roster.h"
+#include "mmapcore/mapped_file.h"
+#include "mmapcore/mapping.h"
+#include "mmapcore/segment_format.h"
+#include "mmapcore/segment_supply.h"
+#include "mmapcore/writer_segments.h"
+
+namespace causeway {
+
+// Why there is no room, or no frame.
+enum class Refusal : uint8_t {
+  kNone,
+  kFull,      // readers hold every segment, and no new one has arrived yet
+  kTimedOut,  // kFull until the deadline
+  kTooLarge,  // longer than max_frame_bytes
+  kClosed,    // Close() was called
+  kFenced,    // Fence() was called; status() says why
+  kDamaged,   // the lane's file was truncated or its disk failed; status() says where
+};
+
+// Room for one frame, in place. False if there is none.
+struct Claim {
+  std::byte* data = nullptr;  // 8-byte aligned
+  uint32_t length = 0;        // bytes
+  Refusal refusal = Refusal::kNone;
+
+  explicit operator bool() const { return data != nullptr; }
+  std::span<std::byte> payload() const { return {data, length}; }
+};
+
+struct LaneWriterOptions {
+  LaneIdentity identity;
+  uint64_t segment_bytes = 0;    // of an ordinary segment; a multiple of the page size
+  uint64_t capacity_bytes = 0;   // of all ordinary segments together
+  uint64_t max_frame_bytes = 0;  // at most kMaxFrameBytes
+};
+
+// Since creation. Read by any thread; each number is exact, their combination need not be.
+struct LaneWriterCounters {
+  uint64_t frames = 0;
+  uint64_t payload_bytes = 0;
+  uint64_t rolls = 0;          // to another segment
+  uint64_t recycles = 0;       // rolls to a segment that had been used before
+  uint64_t segment_waits = 0;  // attempts to roll that found no segment
+  uint64_t rings = 0;          // of the doorbell, for parked readers
+  uint64_t bad_cursors = 0;    // readers whose cursor page is wrong or lost
+  uint64_t segment_bytes = 0;  // of all segments that the lane has now
+};
+
+// Appends frames to a lane. One thread at a time, "the writer's thread", may call the functions of
+// the first group; the others may be called from any thread.
+//
+// The cost of a frame is the stores into the frame's own cache lines and one load for each reader.
+// No lock, no system call, no allocation, except when a frame does not fit the current segment (a
+// roll) and when a reader sleeps (a wake). Back-pressure is felt at rolls only.
+//
+// A process that forks must not use the writer in the child.
+class LaneWriter {
+ public:
+  // Takes over the lane file (opened read-write; the only writer of its inode), publishes the lane
+  // page at `lane_page_offset`, which must be zero, and begins in the first of `segments` (at least
+  // one; further ones are used in turn). `supply` must outlive the writer. Segments are mapped
+  // once, guarded if SigbusGuard is installed, and kept.
+  //
+  // InvalidArgument: limits or extents that cannot be, with the values.
+  // FailedPrecondition: the lane page was published before.
+  // Others: as Mapping::Map().
+  static absl::StatusOr<std::unique_ptr<LaneWriter>> Create(MappedFile lane_file,
+                                                            uint64_t lane_page_offset,
+                                                            std::span<const FileExtent> segments,
+                                                            const LaneWriterOptions& options,
+                                                            SegmentSupply* supply);
+
+  // Closes.
+  ~LaneWriter();
+  LaneWriter(const LaneWriter&) = delete;
+  LaneWriter& operator=(const LaneWriter&) = delete;
+
+  // ---- The writer's thread ----------------------------------------------------------------------
+
+  // Takes room for a frame of `length` bytes, 0 to max_frame_bytes. Does not block. The room is the
+  // caller's until Commit() or Abandon(); its bytes are whatever was there before. A second claim
+  // replaces the first.
+  Claim TryClaim(uint64_t length) {
+    // Relaxed: Fence() only has to be seen in finite time; the slow path then acquires its reason.
+    const uint64_t limit = limit_.load(std::memory_order_relaxed);
+    const uint64_t end = tail_ + FrameSpan(length);
+    if (length <= max_frame_bytes_ && end <= limit) [[likely]] {
+      claimed_.store(length + 1, std::memory_order_relaxed);
+      return {segment_ + tail_ + kHeaderWordBytes, static_cast<uint32_t>(length), Refusal::kNone};
+    }
+    return ClaimSlow(length);
+  }
+
+  // As TryClaim(), but waits for room while the lane is kFull, in the kernel, until the deadline:
+  // then kTimedOut.
+  Claim ClaimUntil(uint64_t length, Deadline deadline);
+
+  // Makes the first `length` bytes of the claim one frame, visible to every reader from now on,
+  // whatever happens to this process afterwards. Rings the doorbell if a reader sleeps. False, and
+  // nothing is visible, if there is no claim or it is shorter than `length`; false as well if the
+  // segment's pages have been lost (status() says where), in which case no reader may see it.
+  bool Commit(uint64_t length) {
+    // Relaxed: only this thread stores anything but what it stored itself.
+    if (length >= claimed_.load(std::memory_order_relaxed)) [[unlikely]]
+      return false;
+    const uint64_t next = tail_ + FrameSpan(length);
+    // I1: the word behind a committed frame is zero or committed. Relaxed: ordered by the release
+    // below, whose acquirer is the reader that goes on to the next word.
+    HeaderWordAt(segment_, next).StoreRelaxed(0);
+    // I2: a header word is stored after its payload. Pairs with the acquire in LaneReader::TryNext.
+    HeaderWordAt(segment_, tail_)
+        .StoreRelease(EncodeHeaderWord(static_cast<uint32_t>(length), mark_));
+    tail_ = next;
+    frames_.store(frames_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    payload_bytes_.store(payload_bytes_.load(std::memory_order_relaxed) + length,
+                         std::memory_order_relaxed);
+    WakeParkedReaders();
+    // Release: the roster is not looked at after this. Pairs with the acquire in SetRoster().
+    claimed_.store(0, std::memory_order_release);
+    return !mapping_->damaged();
+  }
+
+  // Gives the claim back. Nothing becomes visible.
+  void Abandon() { claimed_.store(0, std::memory_order_release); }
+
+  // Claims, copies and commits. Does not block. kNone: done.
+  Refusal TryWrite(std::span<const std::byte> payload);
+
+  // As TryWrite(), but waits for room as ClaimUntil() does.
+  Refusal WriteUntil(std::span<const std::byte> payload, Deadline deadline);
+
+  // Ends the lane: readers find the end after the last frame. Claims fail from now on. Idempotent.
+  void Close();
+
+  // True if every reader has read everything that was committed (or has left).
+  bool Drained();
+
+  // Waits until then. False: the deadline passed first.
+  bool DrainUntil(Deadline deadline);
+
+  // Waits until the roster has at least `count` readers. False: the deadline passed first, or the
+  // writer was fenced.
+  bool WaitForReadersUntil(size_t count, Deadline deadline);
+
+  // Brings committed_position in the lane page up to date, for operators who look at it.
+  void PublishProgress();
+
+  // The position behind the last committed frame.
+  uint64_t head() const { return base_position_ + tail_; }
+
+  // ---- Any thread -------------------------------------------------------------------------------
+
+  // Puts a new list of readers in force, and tells readers that joined up to `version` that they
+  // may begin: from now on their cursors hold segments. Versions grow; an older one is ignored. The
+  // cursors of readers that stay should be the same objects as before.
+  void SetRoster(std::vector<std::shared_ptr<ReaderCursor>> readers, uint64_t version);
+
+  // Stops the writer for good: claims fail with kFenced from now on, and one that waits returns. A
+  // claim that was made before may still be committed. The first status stays; it must not be OK.
+  void Fence(absl::Status status);
+
+  // OK, or why the writer was fenced, or DataLoss with the place.
+  absl::Status status() const;
+
+  // Raise it when the supply has got something: a waiting claim looks again.
+  Attention& attention() { return attention_; }
+
+  // Readers in the roster.
+  size_t reader_count() const { return reader_count_.load(std::memory_order_relaxed); }
+
+  LaneWriterCounters counters() const;
+  const LaneWriterOptions& options() const { return options_; }
+
+ private:
+  LaneWriter(Mapping lane_mapping, const LaneWriterOptions& options, WriterSegments segments);
+
+  // Rings if a reader is parked. The frame's store and these loads must not be swapped: the
+  // processor is kept from it by the reader's ProcessBarrier(), the compiler by the fence here.
+  void WakeParkedReaders() {
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    if (fences_itself_) [[unlikely]]
+      std::atomic_thread_fence(std::memory_order_seq_cst);
+    // Acquire: the roster's entries. Pairs with the release in SetRoster().
+    const Roster* roster = roster_.load(std::memory_order_acquire);
+    for (const Roster::Entry& entry : roster->entries) {
+      // Relaxed: nothing is read on the strength of it.
+      if (entry.page->parked.LoadRelaxed() != 0) [[unlikely]]
+        return RingForSleepers(*roster);
+    }
+  }
+
+  void RingForSleepers(const Roster& roster);
+  Claim ClaimSlow(uint64_t length);
+  Refusal Roll(uint64_t length);
+  void UseSegment(const WriterSegments::Segment& segment);
+  void EnforceLimit();
+  // Parks until a reader moves on, attention is raised, or the deadline passes.
+  void ParkForReaders(Deadline deadline, uint64_t wanted_position);
+  void FreeRetiredRosters();
+
+  // Of the current segment; the writer's thread alone, but for limit_ and claimed_.
+  std::byte* segment_ = nullptr;
+  uint64_t tail_ = 0;               // offset in the segment of the next header word
+  std::atomic<uint64_t> limit_{0};  // FrameSpan() may end here; 0 once fenced or closed
+  uint32_t mark_ = 0;               // of data frames
+  bool fences_itself_ = false;      // the kernel could not register us for process barriers
+  uint64_t max_frame_bytes_ = 0;
+  std::atomic<uint64_t> claimed_{0};  // length of the claim + 1; 0: none, and no roster in use
+  std::atomic<const Roster*> roster_;
+  const Mapping* mapping_ = nullptr;
+  std::atomic<uint64_t> frames_{0};
+  std::atomic<uint64_t> payload_bytes_{0};
+  uint64_t base_position_ = 0;
+
+  const LaneWriterOptions options_;
+  Mapping lane_mapping_;
+  LanePage* const lane_page_;
+  WriterSegments segments_;
+  Attention attention_;
+  uint32_t attention_seen_ = 0;
+  bool closed_ = false;
+
+  std::atomic<size_t> reader_count_{0};
+  std::atomic<uint64_t> rolls_{0};
+  std::atomic<uint64_t> recycles_{0};
+  std::atomic<uint64_t> segment_waits_{0};
+  std::atomic<uint64_t> rings_{0};
+  std::atomic<uint64_t> bad_cursors_{0};
+  std::atomic<uint64_t> held_bytes_{0};
+  std::atomic<bool> fenced_{false};
+
+  mutable absl::Mutex mutex_;  // never taken on the way of a frame
+  absl::Status status_ ABSL_GUARDED_BY(mutex_);
+  Roster* retired_ ABSL_GUARDED_BY(mutex_) = nullptr;  // replaced, perhaps still looked at
+};
+
+}  // namespace causeway
+
+#endif  // CAUSEWAY_MMAPCORE_LANE_WRITER_H_
