@@ -6,6 +6,7 @@
 #ifndef CAUSEWAY_MMAPCORE_ERRNO_STATUS_H_
 #define CAUSEWAY_MMAPCORE_ERRNO_STATUS_H_
 
+#include <cerrno>
 #include <cstdint>
 #include <optional>
 
@@ -32,6 +33,18 @@ struct FailedCall {
 //     ELOOP: InvalidArgument,
 //   - a file system that cannot map: ENODEV: Unimplemented.
 absl::StatusCode StatusCodeFromErrno(int error);
+
+// Makes a system call again while a signal interrupts it, but not for ever. `call` returns -1 and
+// sets errno on failure, as system calls do; so does this function.
+template <typename Call>
+auto RepeatIfInterrupted(Call call) {
+  constexpr int kMaxAttempts = 1000;
+  auto result = call();
+  for (int attempt = 1; result == -1 && errno == EINTR && attempt < kMaxAttempts; ++attempt) {
+    result = call();
+  }
+  return result;
+}
 
 // The status for `call` having failed with `error`, which must not be zero. Thread-safe.
 absl::Status StatusFromErrno(int error, const FailedCall& call);
