@@ -102,7 +102,7 @@ def _system_library_impl(ctx):
 system_library = repository_rule(
     implementation = _system_library_impl,
     configure = True,
-    environ = ["PATH", "PKG_CONFIG_PATH"],
+    environ = ["PKG_CONFIG_PATH"],
     attrs = {
         "packages": attr.string_list(
             mandatory = True,
