@@ -1,0 +1,54 @@
+// All that the coordinator knows: the tables, side by side. No behaviour of its own; operations
+// (session_operations.h and its siblings) read and change it.
+
+#ifndef CAUSEWAY_CONTROL_STATE_BOOKS_H_
+#define CAUSEWAY_CONTROL_STATE_BOOKS_H_
+
+#include <cstdint>
+
+#include "control/state/cursor_table.h"
+#include "control/state/extent_table.h"
+#include "control/state/file_table.h"
+#include "control/state/journal.h"
+#include "control/state/lane_table.h"
+#include "control/state/limits.h"
+#include "control/state/reader_table.h"
+#include "control/state/records.pb.h"
+#include "control/state/session_table.h"
+#include "control/state/split_extent_table.h"
+#include "control/state/split_table.h"
+#include "control/state/stream_table.h"
+#include "control/state/table.h"
+
+namespace causeway {
+
+// The format of records that this code writes, and the newest that it reads.
+inline constexpr uint32_t kRecordsFormat = 1;
+
+struct Books {
+  explicit Books(const Limits& limits) : limits(limits) {}
+  Books(const Books&) = delete;
+  Books& operator=(const Books&) = delete;
+
+  // The next id or epoch of ownership, never given before. Journalled.
+  uint64_t NextId();
+  uint64_t NextEpoch();
+
+  const Limits limits;
+  Journal journal;
+  Table<records::Meta> meta{&journal};
+  SessionTable sessions{&journal};
+  StreamTable streams{&journal};
+  FileTable files{&journal};
+  ExtentTable extents{&journal};
+  LaneTable lanes{&journal};
+  ReaderTable readers{&journal};
+  CursorTable cursors{&journal};
+  SplitTable splits{&journal};
+  SplitExtentTable split_extents{&journal};
+  SplitWorkerTable split_workers{&journal};
+};
+
+}  // namespace causeway
+
+#endif  // CAUSEWAY_CONTROL_STATE_BOOKS_H_
