@@ -1,0 +1,48 @@
+#include "control/handoff/process_watch.h"
+
+#include <sys/epoll.h>
+
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "control/process/incarnation.h"
+
+namespace causeway {
+
+ProcessWatch::ProcessWatch(EventLoop* loop, OnExit on_exit)
+    : loop_(loop), on_exit_(std::move(on_exit)) {}
+
+absl::Status ProcessWatch::Watch(uint64_t session_id, UniqueFd pidfd) {
+  absl::MutexLock lock(&mutex_);
+  ForgetLocked(session_id);
+  absl::StatusOr<EventLoop::WatchId> watch =
+      loop_->Add(pidfd.get(), EPOLLIN, [this, session_id](uint32_t) { Exited(session_id); });
+  if (!watch.ok()) return watch.status();
+  subjects_[session_id] = {.pidfd = std::move(pidfd), .watch = *watch};
+  return absl::OkStatus();
+}
+
+void ProcessWatch::Forget(uint64_t session_id) {
+  absl::MutexLock lock(&mutex_);
+  ForgetLocked(session_id);
+}
+
+void ProcessWatch::Exited(uint64_t session_id) {
+  {
+    absl::MutexLock lock(&mutex_);
+    const auto found = subjects_.find(session_id);
+    // Between the event and this call the session may have got another process.
+    if (found == subjects_.end() || !HasExited(found->second.pidfd.get())) return;
+    ForgetLocked(session_id);
+  }
+  on_exit_(session_id);
+}
+
+void ProcessWatch::ForgetLocked(uint64_t session_id) {
+  const auto found = subjects_.find(session_id);
+  if (found == subjects_.end()) return;
+  loop_->Remove(found->second.watch);
+  subjects_.erase(found);
+}
+
+}  // namespace causeway

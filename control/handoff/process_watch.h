@@ -1,0 +1,57 @@
+// Hears of the end of processes.
+
+#ifndef CAUSEWAY_CONTROL_HANDOFF_PROCESS_WATCH_H_
+#define CAUSEWAY_CONTROL_HANDOFF_PROCESS_WATCH_H_
+
+#include <cstdint>
+#include <functional>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "control/handoff/event_loop.h"
+#include "mmapcore/unique_fd.h"
+
+namespace causeway {
+
+// Waits for the process of each session to end, whether anybody reaps it or not. That is one half
+// of the proof of an agent's death; the other is that its handoff connection is closed, for a child
+// may have inherited it, and with it perhaps the mappings.
+//
+// Thread-safe. The loop must be stopped before this object goes away.
+class ProcessWatch {
+ public:
+  using OnExit = std::function<void(uint64_t session_id)>;
+
+  // `on_exit` is called on the loop's thread, once for each process that is watched.
+  ProcessWatch(EventLoop* loop, OnExit on_exit);
+  ProcessWatch(const ProcessWatch&) = delete;
+  ProcessWatch& operator=(const ProcessWatch&) = delete;
+
+  // Waits for the process of `pidfd`, which must be valid, on behalf of a session; instead of the
+  // one that was waited for before, if any.
+  // ResourceExhausted: fs.epoll.max_user_watches.
+  absl::Status Watch(uint64_t session_id, UniqueFd pidfd);
+
+  // Waits no more. A call of `on_exit` that has begun may still run. Not watched: nothing.
+  void Forget(uint64_t session_id);
+
+ private:
+  struct Subject {
+    UniqueFd pidfd;
+    EventLoop::WatchId watch = 0;
+  };
+
+  void Exited(uint64_t session_id);
+  void ForgetLocked(uint64_t session_id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  EventLoop* const loop_;
+  const OnExit on_exit_;
+  absl::Mutex mutex_;
+  absl::flat_hash_map<uint64_t, Subject> subjects_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace causeway
+
+#endif  // CAUSEWAY_CONTROL_HANDOFF_PROCESS_WATCH_H_

@@ -1,0 +1,103 @@
+#include "control/handoff/process_watch.h"
+
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
+#include "control/process/incarnation.h"
+#include "control/process/testing/child_process.h"
+#include "gtest/gtest.h"
+
+namespace causeway {
+namespace {
+
+using testing::ChildProcess;
+
+class ProcessWatchTest : public ::testing::Test {
+ protected:
+  ProcessWatchTest()
+      : loop_(*EventLoop::Start()), watch_(loop_.get(), [this](uint64_t session_id) {
+          absl::MutexLock lock(&mutex_);
+          ++exits_[session_id];
+          ++total_;
+        }) {}
+  ~ProcessWatchTest() override { loop_.reset(); }
+
+  std::map<uint64_t, int> WaitForExits(int count) {
+    absl::MutexLock lock(&mutex_);
+    awaited_ = count;
+    mutex_.Await(absl::Condition(
+        +[](ProcessWatchTest* self) { return self->total_ >= self->awaited_; }, this));
+    return exits_;
+  }
+
+  // What has been reported once everything that is ready has been seen.
+  std::map<uint64_t, int> ExitsNow() {
+    absl::Notification done;
+    loop_->Post([&] { loop_->Post([&] { done.Notify(); }); });
+    done.WaitForNotification();
+    absl::MutexLock lock(&mutex_);
+    return exits_;
+  }
+
+  static UniqueFd PidfdOf(const ChildProcess& child) { return *OpenPidfd(child.pid()); }
+
+  absl::Mutex mutex_;
+  std::map<uint64_t, int> exits_;
+  int total_ = 0;
+  int awaited_ = 0;
+  std::unique_ptr<EventLoop> loop_;
+  ProcessWatch watch_;
+};
+
+TEST_F(ProcessWatchTest, ReportsAProcessThatWasKilledThoughNobodyReapedIt) {
+  ChildProcess child;
+  ASSERT_TRUE(watch_.Watch(7, PidfdOf(child)).ok());
+  EXPECT_TRUE(ExitsNow().empty());
+  child.Kill();
+  EXPECT_EQ(WaitForExits(1)[7], 1);
+}
+
+TEST_F(ProcessWatchTest, ReportsAProcessThatHadEndedBefore) {
+  ChildProcess child;
+  UniqueFd pidfd = PidfdOf(child);
+  child.KillAndReap();
+  ASSERT_TRUE(watch_.Watch(7, std::move(pidfd)).ok());
+  EXPECT_EQ(WaitForExits(1)[7], 1);
+}
+
+TEST_F(ProcessWatchTest, DoesNotReportWhatItWasToldToForget) {
+  ChildProcess child;
+  ASSERT_TRUE(watch_.Watch(7, PidfdOf(child)).ok());
+  watch_.Forget(7);
+  child.KillAndReap();
+  EXPECT_TRUE(ExitsNow().empty());
+}
+
+TEST_F(ProcessWatchTest, WatchesTheLatestProcessOfASession) {
+  ChildProcess first, second;
+  ASSERT_TRUE(watch_.Watch(7, PidfdOf(first)).ok());
+  ASSERT_TRUE(watch_.Watch(7, PidfdOf(second)).ok());
+  first.KillAndReap();
+  EXPECT_TRUE(ExitsNow().empty());
+  second.KillAndReap();
+  EXPECT_EQ(WaitForExits(1)[7], 1);
+}
+
+TEST_F(ProcessWatchTest, ReportsEachOfManyOnce) {
+  std::vector<std::unique_ptr<ChildProcess>> children;
+  for (uint64_t session = 0; session < 20; ++session) {
+    children.push_back(std::make_unique<ChildProcess>());
+    ASSERT_TRUE(watch_.Watch(session, PidfdOf(*children.back())).ok());
+  }
+  for (auto& child : children) child->Kill();
+  WaitForExits(20);
+  const std::map<uint64_t, int> exits = ExitsNow();
+  EXPECT_EQ(exits.size(), 20u);
+  for (const auto& [session, count] : exits) EXPECT_EQ(count, 1) << session;
+}
+
+}  // namespace
+}  // namespace causeway
