@@ -29,8 +29,8 @@
 
 namespace causeway {
 
-// One stored record. (table, key) identifies it. The bytes of key and value are free: NUL bytes and
-// what is not UTF-8 are kept as they are.
+// One stored record. (table, key) identifies it. A table needs no making. The bytes of key and
+// value are free: NUL bytes and what is not UTF-8 are kept as they are.
 struct Record {
   std::string table;
   std::string key;  // record_key.h makes keys that sort as the numbers they are made of
@@ -52,7 +52,7 @@ struct Write {
 };
 
 // Limits of one write. A batch has no limit of its own.
-inline constexpr size_t kMaxTableNameBytes = 64;            // at least 1
+inline constexpr size_t kMaxTableNameBytes = 64;            // at least 1; of a-z, 0-9 and _
 inline constexpr size_t kMaxKeyBytes = 1024;                // at least 1
 inline constexpr size_t kMaxValueBytes = 64 * 1024 * 1024;  // may be empty
 

@@ -1,0 +1,249 @@
+#include "control/store/sqlite_file.h"
+
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "control/store/sqlite_store.h"
+#include "mmapcore/errno_status.h"
+#include "mmapcore/unique_fd.h"
+
+namespace causeway {
+namespace {
+
+constexpr char kSchema[] =
+    "CREATE TABLE record (tbl TEXT NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL, "
+    "PRIMARY KEY (tbl, key)) STRICT, WITHOUT ROWID";
+
+// A file has at least one page, and that is at least as long.
+constexpr int64_t kMinFileBytes = 512;
+
+// How long to wait for a lock: a reader of a backup is done soon, and the locks of a coordinator
+// that was killed go when the kernel has taken it apart.
+constexpr int kBusyTimeoutMs = 1000;
+
+// OK if there is something at `path` that may be a state file, NotFound if there is nothing.
+absl::Status CheckIsFile(const std::string& path) {
+  struct stat status;
+  if (stat(path.c_str(), &status) != 0)
+    return StatusFromErrno(errno, {.operation = "stat", .path = path});
+  if (!S_ISREG(status.st_mode)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, " is ", S_ISDIR(status.st_mode) ? "a folder" : "no regular file",
+                     ", but the path of a state file was expected"));
+  }
+  if (status.st_size < kMinFileBytes) {
+    return absl::DataLossError(absl::StrCat(
+        path, " has ", status.st_size, " bytes and a state file at least ", kMinFileBytes,
+        ": it was truncated, or is something else; restore it from a backup, or choose another "
+        "directory"));
+  }
+  return absl::OkStatus();
+}
+
+// Makes the state file under another name. Nobody else knows the name: the folder is locked.
+absl::Status FillNewFile(const std::string& path) {
+  // Private, as the records name every agent. SQLite gives its other files the same mode.
+  UniqueFd file(open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (!file.valid()) return StatusFromErrno(errno, {.operation = "open", .path = path});
+  {
+    absl::StatusOr<SqliteDatabase> database = SqliteDatabase::Open(path);
+    if (!database.ok()) return database.status();
+    const std::string set_application =
+        absl::StrFormat("PRAGMA application_id = %d", kSqliteApplicationId);
+    const std::string set_version =
+        absl::StrFormat("PRAGMA user_version = %d", kSqliteFormatVersion);
+    for (const char* sql : {"PRAGMA locking_mode = EXCLUSIVE", "PRAGMA synchronous = FULL",
+                            "BEGIN IMMEDIATE", set_application.c_str(), set_version.c_str(),
+                            kSchema, "COMMIT", "PRAGMA journal_mode = WAL"}) {
+      if (absl::Status status = database->Execute(sql, "fill"); !status.ok()) return status;
+    }
+  }
+  // SQLite has synced what it wrote. The rename relies on it, so this makes sure.
+  if (fsync(file.get()) != 0) return StatusFromErrno(errno, {.operation = "fsync", .path = path});
+  return absl::OkStatus();
+}
+
+void RemoveNewFile(const std::string& path) {
+  for (const char* suffix : {"", "-journal", "-wal"}) unlink((path + suffix).c_str());
+}
+
+absl::Status CreateStateFile(const std::string& path) {
+  const std::filesystem::path parent = std::filesystem::path(path).parent_path();
+  const std::string folder_path = parent.empty() ? "." : parent.string();
+  const UniqueFd folder(open(folder_path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!folder.valid()) return StatusFromErrno(errno, {.operation = "open", .path = folder_path});
+  if (flock(folder.get(), LOCK_EX | LOCK_NB) != 0) {
+    return absl::UnavailableError(
+        absl::StrCat(folder_path, " is locked: another process creates a state file there"));
+  }
+  // Another process may have been faster.
+  if (absl::Status status = CheckIsFile(path); !absl::IsNotFound(status)) return status;
+  // SQLite would take what these hold for a part of the new file.
+  for (const char* suffix : {"-wal", "-journal"}) {
+    const std::string orphan = path + suffix;
+    if (access(orphan.c_str(), F_OK) != 0) continue;
+    return absl::DataLossError(absl::StrCat(
+        orphan, " is there without ", path,
+        ", whose last changes it holds; restore that file, or remove this one to begin anew"));
+  }
+  const std::string new_path = path + ".new";
+  RemoveNewFile(new_path);
+  absl::Status status = FillNewFile(new_path);
+  if (status.ok() && rename(new_path.c_str(), path.c_str()) != 0) {
+    status = StatusFromErrno(errno, {.operation = "rename", .path = path});
+  }
+  if (status.ok() && fsync(folder.get()) != 0) {
+    status = StatusFromErrno(errno, {.operation = "fsync", .path = folder_path});
+  }
+  if (!status.ok()) RemoveNewFile(new_path);
+  return status;
+}
+
+uint32_t BigEndian32(const uint8_t* bytes) {
+  return uint32_t{bytes[0]} << 24 | uint32_t{bytes[1]} << 16 | uint32_t{bytes[2]} << 8 | bytes[3];
+}
+
+absl::Status CheckVersions(const std::string& path, int64_t application_id, int64_t version) {
+  if (application_id != kSqliteApplicationId) {
+    return absl::FailedPreconditionError(absl::StrFormat(
+        "%s is the database of another application (id 0x%08x, not 0x%08x); choose another "
+        "directory, or move the file away",
+        path, static_cast<uint32_t>(application_id), kSqliteApplicationId));
+  }
+  if (version == kSqliteFormatVersion) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrFormat(
+      "%s has format %d, but this program knows format %d; %s", path, version, kSqliteFormatVersion,
+      version > kSqliteFormatVersion ? "use the newer program that wrote it"
+                                     : "no version of the program wrote it"));
+}
+
+// Reads the header of the file through the connection's descriptor, before any statement: SQLite
+// has then not locked it, nor replayed a journal that lies beside it, so that a foreign file stays
+// as it is. (A descriptor of our own is no way: closing it would drop the locks that this process
+// may have on the file.) The layout is that of https://sqlite.org/fileformat2.html, section 1.3.
+absl::Status CheckHeader(const SqliteDatabase& database) {
+  constexpr std::string_view kMagic("SQLite format 3\0", 16);
+  constexpr size_t kVersionOffset = 60;
+  constexpr size_t kApplicationIdOffset = 68;
+  sqlite3_file* file = nullptr;
+  int code = sqlite3_file_control(database.get(), "main", SQLITE_FCNTL_FILE_POINTER, &file);
+  if (code != SQLITE_OK) return database.Error(code, "read");
+  std::array<uint8_t, 100> header = {};
+  code = file->pMethods->xRead(file, header.data(), header.size(), 0);
+  if (code != SQLITE_OK) return database.Error(code, "read");
+  if (std::string_view(reinterpret_cast<const char*>(header.data()), kMagic.size()) != kMagic) {
+    return database.Error(SQLITE_NOTADB, "use");
+  }
+  return CheckVersions(database.path(),
+                       static_cast<int32_t>(BigEndian32(&header[kApplicationIdOffset])),
+                       static_cast<int32_t>(BigEndian32(&header[kVersionOffset])));
+}
+
+absl::StatusOr<int64_t> QueryNumber(SqliteDatabase& database, const char* sql) {
+  absl::StatusOr<std::string> text = database.Query(sql, "read");
+  if (!text.ok()) return text.status();
+  int64_t number = 0;
+  if (!absl::SimpleAtoi(*text, &number)) {
+    return absl::DataLossError(absl::StrCat(database.path(), ": ", sql, " gave \"", *text, "\""));
+  }
+  return number;
+}
+
+// Checks what is only true once the write-ahead log is read in: a newer program may have changed
+// the file and died.
+absl::Status CheckContents(SqliteDatabase& database) {
+  absl::StatusOr<int64_t> application_id = QueryNumber(database, "PRAGMA application_id");
+  if (!application_id.ok()) return application_id.status();
+  absl::StatusOr<int64_t> version = QueryNumber(database, "PRAGMA user_version");
+  if (!version.ok()) return version.status();
+  absl::Status status = CheckVersions(database.path(), *application_id, *version);
+  if (!status.ok()) return status;
+
+  absl::StatusOr<std::string> damage = database.Query("PRAGMA quick_check(1)", "check");
+  if (!damage.ok()) return damage.status();
+  if (*damage != "ok") {
+    return absl::DataLossError(
+        absl::StrCat(database.path(), " is damaged: ", *damage, "; restore it from a backup"));
+  }
+  // Names that begin with sqlite_ are SQLite's own, for instance what ANALYZE leaves.
+  absl::StatusOr<std::string> schema = database.Query(
+      "SELECT group_concat(sql, '; ') FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' "
+      "ESCAPE '\\'",
+      "read");
+  if (!schema.ok()) return schema.status();
+  if (*schema == kSchema) return absl::OkStatus();
+  return absl::DataLossError(
+      absl::StrCat(database.path(),
+                   " has other tables than a state file: somebody changed it; restore it from "
+                   "a backup"));
+}
+
+absl::Status SetUp(SqliteDatabase& database) {
+  for (const char* sql : {
+           "PRAGMA synchronous = FULL",
+           // 4 MiB are usual (sqlite_store.cc); what one large batch made of it goes back.
+           "PRAGMA journal_size_limit = 16777216",
+           "PRAGMA secure_delete = OFF",
+           "PRAGMA temp_store = MEMORY",
+           "PRAGMA wal_autocheckpoint = 0",
+       }) {
+    if (absl::Status status = database.Execute(sql, "set up"); !status.ok()) return status;
+  }
+  absl::StatusOr<std::string> mode = database.Query("PRAGMA journal_mode = WAL", "set up");
+  if (!mode.ok()) return mode.status();
+  if (*mode != "wal") {
+    return absl::InternalError(absl::StrCat(database.path(), " is in journal mode ", *mode));
+  }
+  // From the log into the file, synced, now. If the process before this one died after a failed
+  // sync, the log may end with pages that the kernel believes clean and the disk never got. What is
+  // committed next must not come after them: a hole in the log hides all that follows it.
+  const int code = sqlite3_wal_checkpoint_v2(database.get(), "main", SQLITE_CHECKPOINT_TRUNCATE,
+                                             nullptr, nullptr);
+  if (code != SQLITE_OK) return database.Error(code, "write");
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<SqliteDatabase> OpenStateFile(const std::string& path) {
+  absl::Status status = CheckIsFile(path);
+  if (absl::IsNotFound(status)) status = CreateStateFile(path);
+  if (!status.ok()) return status;
+
+  absl::StatusOr<SqliteDatabase> database = SqliteDatabase::Open(path);
+  if (!database.ok()) return database.status();
+  if (status = CheckHeader(*database); !status.ok()) return status;
+
+  // Until everything is checked, closing must leave the file as it is.
+  sqlite3* const connection = database->get();
+  sqlite3_db_config(connection, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+  // The file is input: nothing that its schema says is run.
+  sqlite3_db_config(connection, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+  sqlite3_db_config(connection, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
+  sqlite3_db_config(connection, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, nullptr);
+  sqlite3_db_config(connection, SQLITE_DBCONFIG_ENABLE_VIEW, 0, nullptr);
+  sqlite3_busy_timeout(connection, kBusyTimeoutMs);
+  for (const char* sql :
+       {"PRAGMA locking_mode = EXCLUSIVE", "PRAGMA mmap_size = 0", "PRAGMA cell_size_check = ON"}) {
+    if (status = database->Execute(sql, "set up"); !status.ok()) return status;
+  }
+  if (status = CheckContents(*database); !status.ok()) return status;
+  if (status = SetUp(*database); !status.ok()) return status;
+  sqlite3_db_config(connection, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, nullptr);
+  return database;
+}
+
+}  // namespace causeway
