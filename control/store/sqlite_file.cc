@@ -53,6 +53,12 @@ absl::Status CheckIsFile(const std::string& path) {
   return absl::OkStatus();
 }
 
+// The size of the file at `path`; 0 if there is none.
+int64_t FileBytes(const std::string& path) {
+  struct stat status;
+  return stat(path.c_str(), &status) == 0 ? status.st_size : 0;
+}
+
 // Makes the state file under another name. Nobody else knows the name: the folder is locked.
 absl::Status FillNewFile(const std::string& path) {
   // Private, as the records name every agent. SQLite gives its other files the same mode.
@@ -94,7 +100,7 @@ absl::Status CreateStateFile(const std::string& path) {
   // SQLite would take what these hold for a part of the new file.
   for (const char* suffix : {"-wal", "-journal"}) {
     const std::string orphan = path + suffix;
-    if (access(orphan.c_str(), F_OK) != 0) continue;
+    if (FileBytes(orphan) == 0) continue;
     return absl::DataLossError(absl::StrCat(
         orphan, " is there without ", path,
         ", whose last changes it holds; restore that file, or remove this one to begin anew"));
@@ -191,6 +197,19 @@ absl::Status CheckContents(SqliteDatabase& database) {
                    "a backup"));
 }
 
+// SQLite reads a last page that is not all there as if zeros followed.
+absl::Status CheckLength(SqliteDatabase& database) {
+  absl::StatusOr<int64_t> pages = QueryNumber(database, "PRAGMA page_count");
+  if (!pages.ok()) return pages.status();
+  absl::StatusOr<int64_t> page_bytes = QueryNumber(database, "PRAGMA page_size");
+  if (!page_bytes.ok()) return page_bytes.status();
+  const int64_t bytes = FileBytes(database.path());
+  if (bytes >= *pages * *page_bytes) return absl::OkStatus();
+  return absl::DataLossError(absl::StrCat(database.path(), " has ", bytes, " bytes instead of ",
+                                          *pages * *page_bytes,
+                                          ": it was truncated; restore it from a backup"));
+}
+
 absl::Status SetUp(SqliteDatabase& database) {
   for (const char* sql : {
            "PRAGMA synchronous = FULL",
@@ -227,9 +246,11 @@ absl::StatusOr<SqliteDatabase> OpenStateFile(const std::string& path) {
   if (!database.ok()) return database.status();
   if (status = CheckHeader(*database); !status.ok()) return status;
 
-  // Until everything is checked, closing must leave the file as it is.
   sqlite3* const connection = database->get();
-  sqlite3_db_config(connection, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+  // Until everything is checked, closing must leave the file as it is, and so its log. An empty log
+  // may be removed.
+  const bool has_log = FileBytes(path + "-wal") > 0;
+  sqlite3_db_config(connection, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, has_log, nullptr);
   // The file is input: nothing that its schema says is run.
   sqlite3_db_config(connection, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
   sqlite3_db_config(connection, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
@@ -241,7 +262,11 @@ absl::StatusOr<SqliteDatabase> OpenStateFile(const std::string& path) {
     if (status = database->Execute(sql, "set up"); !status.ok()) return status;
   }
   if (status = CheckContents(*database); !status.ok()) return status;
+  // With a log, the end of the file may be in there, and the file have a part of it.
+  if (!has_log) status = CheckLength(*database);
+  if (!status.ok()) return status;
   if (status = SetUp(*database); !status.ok()) return status;
+  if (status = CheckLength(*database); !status.ok()) return status;
   sqlite3_db_config(connection, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, nullptr);
   return database;
 }
