@@ -116,7 +116,7 @@ class LaneReader {
         return frame;
       }
     }
-    return TryNextSlow(word);
+    return TryNextSlow();
   }
 
   // Lets go of the last frame: the writer may reuse its room.
@@ -162,12 +162,19 @@ class LaneReader {
   LaneReader(MappedFile lane_file, Mapping lane_mapping, uint64_t lane_page_offset,
              Mapping cursor_mapping, const LaneReaderOptions& options);
 
-  FrameView TryNextSlow(uint64_t word);
+  bool finished() const { return state_ == ReadState::kEnded || state_ == ReadState::kDamaged; }
+  FrameView TryNextSlow();
+  FrameView NothingYet();
+  bool MayJoin() const;
   absl::Status Join();
   absl::Status FollowEnd();
-  void UseSegment(const ReaderSegments::Segment& segment);
+  absl::Status Enter(FileExtent extent, uint64_t named_at);
+  absl::Status CheckLanePage() const;
+  absl::Status CheckPages() const;
+  absl::Status WrongWord(uint64_t word) const;
   FrameView Fail(absl::Status status);
-  FrameView End(LaneEnd cause);
+  FrameView Finish(ReadState state);
+  // Tells a writer that waits for room, or for this reader, that the cursor has moved.
   void RingWaitingWriter();
 
   // Of the current segment; before joining and after the end, a page of zeros.
@@ -185,12 +192,17 @@ class LaneReader {
   Mapping lane_mapping_;
   const LanePage* const lane_page_;
   Mapping cursor_mapping_;
+  uint64_t lane_page_offset_;
+  uint64_t segment_offset_ = 0;  // in the lane file
+  uint64_t segment_bytes_ = 0;
+  uint64_t generation_ = 0;
+  bool lane_checked_ = false;
   bool joined_ = false;
-  bool finished_ = false;  // kEnded or kDamaged was returned
+  ReadState state_ = ReadState::kNothing;  // kEnded and kDamaged are final
   LaneEnd end_ = LaneEnd::kNotEnded;
   absl::Status status_;
-  uint32_t sleeps_ = 0;
-  uint64_t rung_position_ = 0;
+  uint32_t sleeps_ = 0;         // so far; the number of the present one
+  uint64_t rung_position_ = 0;  // where a waiting writer was last told of
   std::atomic<LaneEnd> writer_gone_{LaneEnd::kNotEnded};
 };
 

@@ -75,7 +75,6 @@ struct Roster {
 
   std::vector<Entry> entries;
   uint64_t version = 0;
-  Roster* next_retired = nullptr;
 };
 
 }  // namespace causeway

@@ -56,8 +56,10 @@ struct Claim {
 
 struct LaneWriterOptions {
   LaneIdentity identity;
-  uint64_t segment_bytes = 0;    // of an ordinary segment; a multiple of the page size
-  uint64_t capacity_bytes = 0;   // of all ordinary segments together
+  uint64_t segment_bytes = 0;  // of an ordinary segment; a multiple of the page size
+  // Of all segments together. Holds at least one ordinary segment, and beside it, if the largest
+  // frame does not fit into such a one, the segment that it needs.
+  uint64_t capacity_bytes = 0;
   uint64_t max_frame_bytes = 0;  // at most kMaxFrameBytes
 };
 
@@ -65,12 +67,13 @@ struct LaneWriterOptions {
 struct LaneWriterCounters {
   uint64_t frames = 0;
   uint64_t payload_bytes = 0;
-  uint64_t rolls = 0;          // to another segment
-  uint64_t recycles = 0;       // rolls to a segment that had been used before
-  uint64_t segment_waits = 0;  // attempts to roll that found no segment
-  uint64_t rings = 0;          // of the doorbell, for parked readers
-  uint64_t bad_cursors = 0;    // readers whose cursor page is wrong or lost
-  uint64_t segment_bytes = 0;  // of all segments that the lane has now
+  uint64_t rolls = 0;             // to another segment
+  uint64_t recycles = 0;          // rolls to a segment that had been used before
+  uint64_t segment_waits = 0;     // attempts to roll that found no segment
+  uint64_t rings = 0;             // of the doorbell, for parked readers
+  uint64_t bad_cursors = 0;       // readers whose cursor page is wrong or lost
+  uint64_t segments_refused = 0;  // from the supply; could not be mapped
+  uint64_t segment_bytes = 0;     // of all segments that the lane has now
 };
 
 // Appends frames to a lane. One thread at a time, "the writer's thread", may call the functions of
@@ -144,7 +147,9 @@ class LaneWriter {
     WakeParkedReaders();
     // Release: the roster is not looked at after this. Pairs with the acquire in SetRoster().
     claimed_.store(0, std::memory_order_release);
-    return !mapping_->damaged();
+    if (mapping_->damaged()) [[unlikely]]
+      return RecordDamage(mapping_->damage());
+    return true;
   }
 
   // Gives the claim back. Nothing becomes visible.
@@ -199,7 +204,8 @@ class LaneWriter {
   const LaneWriterOptions& options() const { return options_; }
 
  private:
-  LaneWriter(Mapping lane_mapping, const LaneWriterOptions& options, WriterSegments segments);
+  LaneWriter(MappedFile lane_file, Mapping lane_mapping, const LaneWriterOptions& options,
+             SegmentSupply* supply);
 
   // Rings if a reader is parked. The frame's store and these loads must not be swapped: the
   // processor is kept from it by the reader's ProcessBarrier(), the compiler by the fence here.
@@ -216,13 +222,23 @@ class LaneWriter {
     }
   }
 
-  void RingForSleepers(const Roster& roster);
+  // Keeps SetRoster() from freeing rosters while it exists, as a claim does.
+  class RosterUse;
+
   Claim ClaimSlow(uint64_t length);
+  Refusal FillAndCommit(const Claim& claim, std::span<const std::byte> payload);
   Refusal Roll(uint64_t length);
-  void UseSegment(const WriterSegments::Segment& segment);
-  void EnforceLimit();
-  // Parks until a reader moves on, attention is raised, or the deadline passes.
-  void ParkForReaders(Deadline deadline, uint64_t wanted_position);
+  void FreeLeftSegments();
+  void UseSegment(WriterSegments::Segment& segment);
+  uint64_t LowestCursor(const Roster& roster);
+  uint64_t LowestCursor();
+  void RingForSleepers(const Roster& roster);
+  // Evaluates `condition` until it is true, parked while no cursor moves and nobody raises
+  // attention. False: the deadline passed.
+  template <typename Condition>
+  bool WaitUntil(Deadline deadline, const Condition& condition);
+  void Park(uint32_t attention_seen, uint64_t lowest_seen, Deadline deadline);
+  bool RecordDamage(absl::Status status);
   void FreeRetiredRosters();
 
   // Of the current segment; the writer's thread alone, but for limit_ and claimed_.
@@ -243,9 +259,10 @@ class LaneWriter {
   Mapping lane_mapping_;
   LanePage* const lane_page_;
   WriterSegments segments_;
+  std::vector<WaitedWord> words_;  // of one park; kept for its memory
   Attention attention_;
-  uint32_t attention_seen_ = 0;
   bool closed_ = false;
+  bool damaged_ = false;
 
   std::atomic<size_t> reader_count_{0};
   std::atomic<uint64_t> rolls_{0};
@@ -253,12 +270,14 @@ class LaneWriter {
   std::atomic<uint64_t> segment_waits_{0};
   std::atomic<uint64_t> rings_{0};
   std::atomic<uint64_t> bad_cursors_{0};
+  std::atomic<uint64_t> segments_refused_{0};
   std::atomic<uint64_t> held_bytes_{0};
   std::atomic<bool> fenced_{false};
 
   mutable absl::Mutex mutex_;  // never taken on the way of a frame
   absl::Status status_ ABSL_GUARDED_BY(mutex_);
-  Roster* retired_ ABSL_GUARDED_BY(mutex_) = nullptr;  // replaced, perhaps still looked at
+  // Replaced, perhaps still looked at.
+  std::vector<std::unique_ptr<const Roster>> retired_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace causeway

@@ -34,7 +34,8 @@ class ReaderSegments {
       : file_(std::move(file)), lane_(lane), max_mapped_bytes_(max_mapped_bytes) {}
 
   // The segment at this extent, which words at file offset `named_at` named. A length of 0: what
-  // the segment's header says. Valid until the next call.
+  // the segment's header says. Valid until the second next call: the segment that the reader stands
+  // in stays while it moves to another.
   //
   // DataLoss: it is no segment of this lane, or lies outside the file. ResourceExhausted: mappings
   // or memory.

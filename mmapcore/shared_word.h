@@ -35,6 +35,9 @@ class SharedWord {
   void StoreRelaxed(T value) { value_.store(value, std::memory_order_relaxed); }
   void StoreRelease(T value) { value_.store(value, std::memory_order_release); }
 
+  // Adds one. For a word that several threads of its one owner increment; full barrier.
+  void Increment() { value_.fetch_add(1, std::memory_order_seq_cst); }
+
   // Where the kernel waits and wakes (futex words only; they are 32 bits wide).
   const uint32_t* address() const
     requires(sizeof(T) == sizeof(uint32_t))

@@ -51,9 +51,11 @@ class WaitSet {
 
  private:
   bool AnyReady() const;
-  bool Attended();
-  bool Spin();
+  // True if something to look at turned up.
+  bool Spin(Deadline deadline);
   void Park(Deadline deadline);
+  // Whether a doorbell, or attention, is not what it was when this park began.
+  bool Changed() const;
 
   const WaitSetOptions options_;
   std::vector<LaneReader*> readers_;

@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
-#include <optional>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -27,6 +27,7 @@ class WriterSegments {
     Mapping mapping;
     uint64_t base_position = 0;  // of its present or last use
     uint64_t generation = 0;     // likewise; 0: never used
+    bool used_before = false;    // before its present use
     uint64_t idle_since = 0;     // generation of the lane when it became free
 
     SegmentHeader& header() { return *reinterpret_cast<SegmentHeader*>(mapping.mutable_data()); }
@@ -41,14 +42,16 @@ class WriterSegments {
         capacity_bytes_(capacity_bytes),
         supply_(supply) {}
 
-  // Maps a segment, publishes its header and makes it free.
+  // Maps a segment, publishes its header and makes it free: the next one to be used.
+  //
+  // InvalidArgument: no segment can be there. Others: as Mapping::Map().
   absl::Status Adopt(FileExtent extent);
 
-  // Adopts what the supply has ready. The error, if any, is of a segment that was given back.
-  absl::Status AdoptReady();
+  // Adopts what the supply has ready. Returns how many could not be, and were given back.
+  uint64_t AdoptReady();
 
-  // A segment that every reader has left may be taken; `position` is the lowest of the cursors.
-  // The number of leading retained segments, never the current one, that end at or before it.
+  // The number of leading retained segments, never the current one, that end at or before
+  // `position`: with the lowest of all cursors, the ones that every reader has left.
   size_t CountLeft(uint64_t position) const;
 
   // The segment that would be the oldest one if `count` leading segments were free.
@@ -58,16 +61,19 @@ class WriterSegments {
   void Free(size_t count);
 
   // Takes a free segment that can hold a frame of `length` bytes and makes it the current one, with
-  // base position and generation stored in its header and its first word zero: the one used last if
-  // an ordinary one will do, else the smallest that is large enough. Null: there is none.
+  // base position and generation stored in its header and its first word zero: the smallest that
+  // will do and, among those, the one used last, which is still in the cache. Null: there is none.
   Segment* TakeFor(uint64_t length);
 
-  // Asks the supply for what a frame of `length` bytes needs, or, if nothing is free, for the
-  // segment after the current one.
+  // Asks the supply for a segment that can hold a frame of `length` bytes, for which TakeFor() has
+  // none. If it would exceed the capacity, free segments are given back to make room; if that is
+  // not enough, readers must leave some first.
   void RequestFor(uint64_t length);
+
+  // Asks for the segment after the current one, unless an ordinary one is free.
   void RequestAhead();
 
-  // Gives back segments that have not been needed for a long time.
+  // Gives back a segment that has not been needed for a long time.
   void ShedIdle();
 
   Segment& current() { return *retained_.back(); }
@@ -75,13 +81,17 @@ class WriterSegments {
   const MappedFile& file() const { return file_; }
 
  private:
+  using FreeList = std::vector<std::unique_ptr<Segment>>;
+
+  void GiveBack(FreeList::iterator segment);
+
   MappedFile file_;
   LaneIdentity lane_;
   uint64_t segment_bytes_;
   uint64_t capacity_bytes_;
   SegmentSupply* supply_;
   std::deque<std::unique_ptr<Segment>> retained_;  // in the lane's order; the last is the current
-  std::vector<std::unique_ptr<Segment>> free_;     // the last was used last
+  FreeList free_;                                  // the last was used last
   uint64_t held_bytes_ = 0;
   uint64_t generation_ = 0;     // uses so far
   uint64_t next_position_ = 0;  // base of the next use

@@ -1,0 +1,301 @@
+#include "mmapcore/lane_reader.h"
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_format.h"
+#include "mmapcore/doorbell.h"
+#include "mmapcore/mapped_file.h"
+#include "mmapcore/mapping.h"
+#include "mmapcore/process_barrier.h"
+#include "mmapcore/reader_segments.h"
+#include "mmapcore/segment_format.h"
+#include "mmapcore/segment_supply.h"
+#include "mmapcore/sigbus_guard.h"
+
+namespace causeway {
+namespace {
+
+// Where a reader looks while it stands in no segment: nothing is ever committed there.
+alignas(kFrameAlignment) constexpr std::byte kNowhere[kHeaderWordBytes] = {};
+
+// Marks no frame: there is no such kind.
+constexpr uint32_t kNoMark = ~uint32_t{0};
+
+// How many segments one TryNext() follows. An honest lane needs few, a hostile one has no end.
+constexpr int kMaxSegmentsPerCall = 16;
+
+// Beyond this no lane gets in years; positions below it can be added without wrapping.
+constexpr uint64_t kMaxBasePosition = uint64_t{1} << 62;
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<LaneReader>> LaneReader::Create(MappedFile lane_file,
+                                                               uint64_t lane_page_offset,
+                                                               const MappedFile& cursor_file,
+                                                               uint64_t cursor_offset,
+                                                               const LaneReaderOptions& options) {
+  const bool guarded = SigbusGuard::installed();
+  absl::StatusOr<Mapping> lane_mapping = Mapping::Map(
+      lane_file, lane_page_offset, kHeaderPageBytes,
+      {.protection = Protection::kRead, .populate = Populate::kForReading, .guarded = guarded});
+  if (!lane_mapping.ok()) return lane_mapping.status();
+  absl::StatusOr<Mapping> cursor_mapping =
+      Mapping::Map(cursor_file, cursor_offset, kHeaderPageBytes,
+                   {.protection = Protection::kReadWrite,
+                    .populate = Populate::kForWriting,
+                    .guarded = guarded});
+  if (!cursor_mapping.ok()) return cursor_mapping.status();
+
+  CursorPage& cursor = *reinterpret_cast<CursorPage*>(cursor_mapping->mutable_data());
+  if (IsPublished(cursor.page)) {
+    return absl::FailedPreconditionError(
+        absl::StrFormat("%s: the cursor page at offset %u has been published before; a cursor page "
+                        "serves one reader, once",
+                        cursor_file.label(), cursor_offset));
+  }
+  PublishPage({.kind = PageKind::kCursor,
+               .lane = options.identity,
+               .reader_id = options.reader_id,
+               .offset = cursor_offset,
+               .length = kHeaderPageBytes},
+              cursor.page);
+  std::unique_ptr<LaneReader> reader(new LaneReader(std::move(lane_file), *std::move(lane_mapping),
+                                                    lane_page_offset, *std::move(cursor_mapping),
+                                                    options));
+  if (IsPublished(reader->lane_page_->page)) {
+    if (absl::Status status = reader->CheckLanePage(); !status.ok()) return status;
+  }
+  return reader;
+}
+
+LaneReader::LaneReader(MappedFile lane_file, Mapping lane_mapping, uint64_t lane_page_offset,
+                       Mapping cursor_mapping, const LaneReaderOptions& options)
+    : segment_(kNowhere),
+      mark_(kNoMark),
+      mapping_(&lane_mapping_),
+      options_(options),
+      segments_(std::move(lane_file), options.identity, options.max_mapped_bytes),
+      lane_mapping_(std::move(lane_mapping)),
+      lane_page_(reinterpret_cast<const LanePage*>(lane_mapping_.data())),
+      cursor_mapping_(std::move(cursor_mapping)),
+      lane_page_offset_(lane_page_offset) {
+  cursor_ = reinterpret_cast<CursorPage*>(cursor_mapping_.mutable_data());
+}
+
+LaneReader::~LaneReader() { Close(); }
+
+FrameView LaneReader::TryNextSlow() {
+  if (finished()) return {.state = state_};
+  status_ = absl::OkStatus();
+  if (!joined_) {
+    if (absl::Status status = CheckPages(); !status.ok()) return Fail(std::move(status));
+    if (!MayJoin()) {
+      // Acquire: what the caller of SetWriterGone() knew.
+      const LaneEnd gone = writer_gone_.load(std::memory_order_acquire);
+      if (gone == LaneEnd::kNotEnded) return {.state = ReadState::kNotJoined};
+      end_ = gone;
+      return Finish(ReadState::kEnded);
+    }
+    if (absl::Status status = Join(); !status.ok()) return Fail(std::move(status));
+  }
+  for (int segments = 0; segments < kMaxSegmentsPerCall;) {
+    // Before the word: if the writer is gone, everything that it ever committed is visible below.
+    const LaneEnd gone = writer_gone_.load(std::memory_order_acquire);
+    const uint64_t word = HeaderWordAt(segment_, offset_).LoadAcquire();
+    // After the word: what it says may come from a page of zeros.
+    if (absl::Status status = CheckPages(); !status.ok()) return Fail(std::move(status));
+    if (word == 0) {
+      if (gone == LaneEnd::kNotEnded) return NothingYet();
+      end_ = gone;
+      return Finish(ReadState::kEnded);
+    }
+    const HeaderWordFields fields = DecodeHeaderWord(word);
+    if (fields.mark == mark_) {
+      // Not in TryNext(): the lane has just got here.
+      const uint64_t next = offset_ + FrameSpan(fields.payload_bytes);
+      if (next > limit_ || fields.payload_bytes > options_.max_frame_bytes) {
+        return Fail(WrongWord(word));
+      }
+      const FrameView frame = {segment_ + offset_ + kHeaderWordBytes, fields.payload_bytes,
+                               ReadState::kFrame, base_position_ + offset_};
+      offset_ = next;
+      holding_ = true;
+      return frame;
+    }
+    if (word == EncodeHeaderWord(0, FrameMark(FrameKind::kClose, generation_))) {
+      end_ = LaneEnd::kClosed;
+      return Finish(ReadState::kEnded);
+    }
+    if (word != EncodeHeaderWord(0, FrameMark(FrameKind::kEnd, generation_))) {
+      return Fail(WrongWord(word));
+    }
+    if (absl::Status status = FollowEnd(); !status.ok()) return Fail(std::move(status));
+    ++segments;
+  }
+  return {.state = ReadState::kNothing};
+}
+
+FrameView LaneReader::NothingYet() {
+  // A writer may wait for this reader to have read everything. Without a fence this look may come
+  // too early, but then the next one does not; and whoever parks looks again after a barrier.
+  if (rung_position_ != position() && lane_page_->writer_parked.LoadRelaxed() != 0) {
+    RingWaitingWriter();
+  }
+  return {.state = ReadState::kNothing};
+}
+
+bool LaneReader::MayJoin() const {
+  if (!IsPublished(lane_page_->page)) return false;
+  // Acquire: pairs with the release in LaneWriter::SetRoster().
+  if (lane_page_->roster_version.LoadAcquire() >= options_.roster_version) return true;
+  // A writer that does not live any more reuses nothing: everything that is left can be read.
+  const LaneEnd gone = writer_gone_.load(std::memory_order_acquire);
+  return gone == LaneEnd::kWriterDied || gone == LaneEnd::kClosed;
+}
+
+absl::Status LaneReader::CheckLanePage() const {
+  return ReadPage(lane_page_->page,
+                  {.kind = PageKind::kLane,
+                   .lane = options_.identity,
+                   .offset = lane_page_offset_,
+                   .length = kHeaderPageBytes},
+                  segments_.file().label())
+      .status();
+}
+
+absl::Status LaneReader::Join() {
+  if (absl::Status status = CheckLanePage(); !status.ok()) return status;
+  // I5. After roster_version. Acquire: the segment's header; pairs with the releases in
+  // LaneWriter::Create() and FreeLeftSegments().
+  const uint64_t oldest = lane_page_->oldest_offset.LoadAcquire();
+  if (absl::Status status =
+          Enter({.offset = oldest}, lane_page_offset_ + offsetof(LanePage, oldest_offset));
+      !status.ok()) {
+    return status;
+  }
+  joined_ = true;
+  return absl::OkStatus();
+}
+
+absl::Status LaneReader::FollowEnd() {
+  // I3. Relaxed: after the acquire of the END.
+  const SegmentHeader& header = *reinterpret_cast<const SegmentHeader*>(segment_);
+  const FileExtent next = {.offset = header.next_offset.LoadRelaxed(),
+                           .length = header.next_length.LoadRelaxed()};
+  const uint64_t named_at = segment_offset_ + offsetof(SegmentHeader, next_offset);
+  // 0 would mean: see the segment. An END names both.
+  if (next.length == 0) {
+    return FormatError(segments_.file().label(), named_at, "the segment after END has length 0");
+  }
+  if (absl::Status status = Enter(next, named_at); !status.ok()) return status;
+  RingWaitingWriter();
+  return absl::OkStatus();
+}
+
+absl::Status LaneReader::Enter(FileExtent extent, uint64_t named_at) {
+  absl::StatusOr<const ReaderSegments::Segment*> segment = segments_.Get(extent, named_at);
+  if (!segment.ok()) return segment.status();
+  // Relaxed: after the acquire of the word that led here.
+  const uint64_t base_position = (*segment)->header().base_position.LoadRelaxed();
+  const uint64_t generation = (*segment)->header().generation.LoadRelaxed();
+  const uint64_t at = (*segment)->extent.offset + offsetof(SegmentHeader, base_position);
+  if (joined_ &&
+      (base_position != base_position_ + segment_bytes_ || generation != generation_ + 1)) {
+    return FormatError(
+        segments_.file().label(), at,
+        absl::StrFormat("the segment after END has base position %u, generation %u instead of %u, "
+                        "%u",
+                        base_position, generation, base_position_ + segment_bytes_,
+                        generation_ + 1));
+  }
+  if (base_position > kMaxBasePosition || generation == 0) {
+    return FormatError(segments_.file().label(), at,
+                       absl::StrFormat("no segment has base position %u, generation %u",
+                                       base_position, generation));
+  }
+  segment_ = (*segment)->mapping.data();
+  mapping_ = &(*segment)->mapping;
+  segment_offset_ = (*segment)->extent.offset;
+  segment_bytes_ = (*segment)->extent.length;
+  offset_ = kHeaderPageBytes;
+  limit_ = segment_bytes_ - kHeaderWordBytes;
+  base_position_ = base_position;
+  generation_ = generation;
+  mark_ = FrameMark(FrameKind::kData, generation);
+  // Release: what lies before was read. Pairs with the acquire in ReaderCursor::Position().
+  cursor_->position.StoreRelease(position());
+  return absl::OkStatus();
+}
+
+void LaneReader::RingWaitingWriter() {
+  rung_position_ = position();
+  // I7. Pairs with the fence in LaneWriter::Park(): either the writer finds the cursor, or its
+  // being parked is found here.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (lane_page_->writer_parked.LoadRelaxed() != 0) Ring(cursor_->doorbell);
+}
+
+absl::Status LaneReader::CheckPages() const {
+  if (mapping_->damaged()) return mapping_->damage();
+  if (lane_mapping_.damaged()) return lane_mapping_.damage();
+  if (cursor_mapping_.damaged()) return cursor_mapping_.damage();
+  return absl::OkStatus();
+}
+
+absl::Status LaneReader::WrongWord(uint64_t word) const {
+  const HeaderWordFields fields = DecodeHeaderWord(word);
+  return FormatError(
+      segments_.file().label(), segment_offset_ + offset_,
+      absl::StrFormat("header word %#018x (length %u, mark %#010x) is no frame of generation %u "
+                      "(mark %#010x, at most %u bytes, %u bytes left in the segment)",
+                      word, fields.payload_bytes, fields.mark, generation_, mark_,
+                      options_.max_frame_bytes, limit_ - offset_));
+}
+
+FrameView LaneReader::Fail(absl::Status status) {
+  status_ = std::move(status);
+  // What may pass is tried again, from the same place.
+  if (absl::IsResourceExhausted(status_)) return {.state = ReadState::kDamaged};
+  return Finish(ReadState::kDamaged);
+}
+
+FrameView LaneReader::Finish(ReadState state) {
+  state_ = state;
+  base_position_ = position();
+  segment_ = kNowhere;
+  mapping_ = &lane_mapping_;
+  mark_ = kNoMark;
+  offset_ = 0;
+  limit_ = 0;
+  cursor_->position.StoreRelease(kPositionPastAll);
+  RingWaitingWriter();
+  return {.state = state};
+}
+
+void LaneReader::Close() {
+  holding_ = false;
+  if (finished()) return;
+  Finish(ReadState::kEnded);
+}
+
+bool LaneReader::Ready() const {
+  if (finished()) return false;
+  // Acquire: as TryNext() will find it, or more.
+  if (HeaderWordAt(segment_, offset_).LoadAcquire() != 0) return true;
+  if (writer_gone_.load(std::memory_order_acquire) != LaneEnd::kNotEnded) return true;
+  if (!joined_ && MayJoin()) return true;
+  return mapping_->damaged() || lane_mapping_.damaged() || cursor_mapping_.damaged();
+}
+
+void LaneReader::SetWriterGone(LaneEnd cause) {
+  LaneEnd expected = LaneEnd::kNotEnded;
+  writer_gone_.compare_exchange_strong(expected, cause, std::memory_order_acq_rel);
+}
+
+}  // namespace causeway

@@ -1,0 +1,426 @@
+#include "mmapcore/lane_writer.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_format.h"
+#include "absl/synchronization/mutex.h"
+#include "mmapcore/deadline.h"
+#include "mmapcore/doorbell.h"
+#include "mmapcore/lane_roster.h"
+#include "mmapcore/mapped_file.h"
+#include "mmapcore/mapping.h"
+#include "mmapcore/page.h"
+#include "mmapcore/process_barrier.h"
+#include "mmapcore/segment_format.h"
+#include "mmapcore/segment_supply.h"
+#include "mmapcore/sigbus_guard.h"
+#include "mmapcore/writer_segments.h"
+
+namespace causeway {
+namespace {
+
+// The longest sleep without a look: no wake is lost, so this bounds only what a broken reader, or a
+// broken kernel, can cost.
+constexpr absl::Duration kLongestSleep = absl::Milliseconds(100);
+
+absl::Status CheckOptions(const LaneWriterOptions& options, std::span<const FileExtent> segments) {
+  if (!IsPageAligned(options.segment_bytes) || options.segment_bytes < kMinSegmentBytes ||
+      options.segment_bytes > kMaxSegmentBytes) {
+    return absl::InvalidArgumentError(
+        absl::StrFormat("segment_bytes is %u; it must be a multiple of %u from %u to %u",
+                        options.segment_bytes, PageSize(), kMinSegmentBytes, kMaxSegmentBytes));
+  }
+  if (options.max_frame_bytes > kMaxFrameBytes) {
+    return absl::InvalidArgumentError(absl::StrFormat(
+        "max_frame_bytes is %u; it must be at most %u", options.max_frame_bytes, kMaxFrameBytes));
+  }
+  const uint64_t largest = *RoundUpToPage(SegmentBytesForFrame(options.max_frame_bytes));
+  const uint64_t needed = options.segment_bytes + (largest > options.segment_bytes ? largest : 0);
+  if (options.capacity_bytes < needed) {
+    return absl::InvalidArgumentError(absl::StrFormat(
+        "capacity_bytes is %u; segment_bytes %u and max_frame_bytes %u need %u",
+        options.capacity_bytes, options.segment_bytes, options.max_frame_bytes, needed));
+  }
+  if (segments.empty()) {
+    return absl::InvalidArgumentError("a lane needs a segment to begin in; none was given");
+  }
+  return absl::OkStatus();
+}
+
+// Counters have one writer: no read-modify-write is needed.
+void Add(std::atomic<uint64_t>& counter, uint64_t amount) {
+  counter.store(counter.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
+}
+
+}  // namespace
+
+class LaneWriter::RosterUse {
+ public:
+  explicit RosterUse(LaneWriter& writer)
+      : claimed_(writer.claimed_), before_(claimed_.load(std::memory_order_relaxed)) {
+    claimed_.store(std::max<uint64_t>(before_, 1), std::memory_order_relaxed);
+    // The processor is kept from loading the roster first by the ProcessBarrier() of SetRoster().
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+  }
+  // Release: pairs with the acquire in SetRoster().
+  ~RosterUse() { claimed_.store(before_, std::memory_order_release); }
+  RosterUse(const RosterUse&) = delete;
+  RosterUse& operator=(const RosterUse&) = delete;
+
+ private:
+  std::atomic<uint64_t>& claimed_;
+  const uint64_t before_;
+};
+
+absl::StatusOr<std::unique_ptr<LaneWriter>> LaneWriter::Create(MappedFile lane_file,
+                                                               uint64_t lane_page_offset,
+                                                               std::span<const FileExtent> segments,
+                                                               const LaneWriterOptions& options,
+                                                               SegmentSupply* supply) {
+  if (absl::Status status = CheckOptions(options, segments); !status.ok()) return status;
+  absl::StatusOr<Mapping> lane_mapping = Mapping::Map(lane_file, lane_page_offset, kHeaderPageBytes,
+                                                      {.protection = Protection::kReadWrite,
+                                                       .populate = Populate::kForWriting,
+                                                       .guarded = SigbusGuard::installed()});
+  if (!lane_mapping.ok()) return lane_mapping.status();
+  LanePage& lane_page = *reinterpret_cast<LanePage*>(lane_mapping->mutable_data());
+  if (IsPublished(lane_page.page)) {
+    return absl::FailedPreconditionError(absl::StrFormat(
+        "%s: the lane page at offset %u has been published before; a lane has one writer, for once",
+        lane_file.label(), lane_page_offset));
+  }
+  std::unique_ptr<LaneWriter> writer(
+      new LaneWriter(std::move(lane_file), *std::move(lane_mapping), options, supply));
+  // The last one adopted is the first one used.
+  for (size_t i = segments.size(); i-- > 0;) {
+    if (absl::Status status = writer->segments_.Adopt(segments[i]); !status.ok()) return status;
+  }
+  WriterSegments::Segment* first = writer->segments_.TakeFor(0);
+  writer->UseSegment(*first);
+  // Release: the segment's header. Pairs with the acquire in LaneReader::Join().
+  lane_page.oldest_offset.StoreRelease(first->extent.offset);
+  PublishPage({.kind = PageKind::kLane,
+               .lane = options.identity,
+               .offset = lane_page_offset,
+               .length = kHeaderPageBytes},
+              lane_page.page);
+  return writer;
+}
+
+LaneWriter::LaneWriter(MappedFile lane_file, Mapping lane_mapping, const LaneWriterOptions& options,
+                       SegmentSupply* supply)
+    : fences_itself_(!RegisterForProcessBarriers()),
+      max_frame_bytes_(options.max_frame_bytes),
+      roster_(new Roster),
+      options_(options),
+      lane_mapping_(std::move(lane_mapping)),
+      lane_page_(reinterpret_cast<LanePage*>(lane_mapping_.mutable_data())),
+      segments_(std::move(lane_file), options.identity, options.segment_bytes,
+                options.capacity_bytes, supply) {}
+
+LaneWriter::~LaneWriter() {
+  if (segment_ != nullptr) Close();
+  delete roster_.load(std::memory_order_relaxed);
+}
+
+Claim LaneWriter::ClaimSlow(uint64_t length) {
+  Abandon();
+  Refusal refusal = Refusal::kNone;
+  if (closed_) {
+    refusal = Refusal::kClosed;
+  } else if (damaged_) {
+    refusal = Refusal::kDamaged;
+  } else if (fenced_.load(std::memory_order_acquire)) {
+    refusal = Refusal::kFenced;
+  } else if (length > max_frame_bytes_) {
+    refusal = Refusal::kTooLarge;
+  } else {
+    refusal = Roll(length);
+  }
+  if (refusal != Refusal::kNone) return {.refusal = refusal};
+  // The new segment has room. If Fence() came meanwhile, this one claim is still granted: it is the
+  // same as a claim made just before.
+  claimed_.store(length + 1, std::memory_order_relaxed);
+  return {segment_ + tail_ + kHeaderWordBytes, static_cast<uint32_t>(length), Refusal::kNone};
+}
+
+Refusal LaneWriter::Roll(uint64_t length) {
+  if (mapping_->damaged()) {
+    RecordDamage(mapping_->damage());
+    return Refusal::kDamaged;
+  }
+  if (lane_mapping_.damaged()) {
+    RecordDamage(lane_mapping_.damage());
+    return Refusal::kDamaged;
+  }
+  Add(segments_refused_, segments_.AdoptReady());
+  FreeRetiredRosters();
+  FreeLeftSegments();
+  WriterSegments::Segment& last = segments_.current();
+  WriterSegments::Segment* const next = segments_.TakeFor(length);
+  if (next == nullptr) {
+    segments_.RequestFor(length);
+    Add(segment_waits_, 1);
+    return Refusal::kFull;
+  }
+  // I3: relaxed, published by the END below.
+  last.header().next_offset.StoreRelaxed(next->extent.offset);
+  last.header().next_length.StoreRelaxed(next->extent.length);
+  // Pairs with the acquire in LaneReader::TryNext(): the successor's header and its first word are
+  // in place. Nobody is woken for this: there is no frame yet.
+  HeaderWordAt(segment_, tail_)
+      .StoreRelease(EncodeHeaderWord(0, FrameMark(FrameKind::kEnd, last.generation)));
+  Add(rolls_, 1);
+  if (next->used_before) Add(recycles_, 1);
+  UseSegment(*next);
+  PublishProgress();
+  segments_.ShedIdle();
+  segments_.RequestAhead();
+  held_bytes_.store(segments_.held_bytes(), std::memory_order_relaxed);
+  return Refusal::kNone;
+}
+
+void LaneWriter::FreeLeftSegments() {
+  RosterUse use(*this);
+  const Roster* const roster = roster_.load(std::memory_order_acquire);
+  size_t count = segments_.CountLeft(LowestCursor(*roster));
+  if (count == 0) return;
+  // I5. A reader that joins now must either find the new oldest segment, or be found here. Release:
+  // that segment's header, for the reader that acquires it.
+  lane_page_->oldest_offset.StoreRelease(segments_.OldestWithout(count).extent.offset);
+  // Pairs with the barrier in SetRoster(), which stands between the store of the roster and that of
+  // its version, on which the reader's load of oldest_offset depends.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  const Roster* const again = roster_.load(std::memory_order_acquire);
+  if (again != roster) {
+    // Cursors of readers that were there before only grow, so only a new roster can hold more.
+    const size_t still = std::min(count, segments_.CountLeft(LowestCursor(*again)));
+    if (still < count) {
+      // Whoever has begun at the later segment meanwhile misses nothing that it was promised.
+      lane_page_->oldest_offset.StoreRelease(segments_.OldestWithout(still).extent.offset);
+      count = still;
+    }
+  }
+  segments_.Free(count);
+}
+
+void LaneWriter::UseSegment(WriterSegments::Segment& segment) {
+  segment_ = segment.mapping.mutable_data();
+  tail_ = kHeaderPageBytes;
+  mark_ = FrameMark(FrameKind::kData, segment.generation);
+  mapping_ = &segment.mapping;
+  base_position_ = segment.base_position;
+  // I8. seq_cst, with the stores in Fence(): whichever stores the limit last, it ends up zero once
+  // the writer is fenced.
+  limit_.store(segment.extent.length - kHeaderWordBytes, std::memory_order_seq_cst);
+  if (fenced_.load(std::memory_order_seq_cst)) limit_.store(0, std::memory_order_seq_cst);
+}
+
+void LaneWriter::FreeRetiredRosters() {
+  // Here the writer's thread looks at none. It never waits for the lock: what stays is freed later.
+  if (!mutex_.TryLock()) return;
+  retired_.clear();
+  mutex_.Unlock();
+}
+
+uint64_t LaneWriter::LowestCursor(const Roster& roster) {
+  uint64_t lowest = kPositionPastAll;
+  uint64_t bad = 0;
+  for (const Roster::Entry& entry : roster.entries) {
+    lowest = std::min(lowest, entry.cursor->Position());
+    if (entry.cursor->bad()) ++bad;
+  }
+  bad_cursors_.store(bad, std::memory_order_relaxed);
+  return lowest;
+}
+
+uint64_t LaneWriter::LowestCursor() {
+  RosterUse use(*this);
+  return LowestCursor(*roster_.load(std::memory_order_acquire));
+}
+
+void LaneWriter::RingForSleepers(const Roster& roster) {
+  bool ring = false;
+  for (const Roster::Entry& entry : roster.entries) {
+    const uint32_t sleep = entry.page->parked.LoadRelaxed();
+    if (sleep != 0 && entry.cursor->FirstLookAtSleep(sleep)) ring = true;
+  }
+  if (!ring) return;
+  Ring(lane_page_->doorbell);
+  Add(rings_, 1);
+}
+
+template <typename Condition>
+bool LaneWriter::WaitUntil(Deadline deadline, const Condition& condition) {
+  while (true) {
+    // Both before the condition is evaluated: what changes after these loads ends the sleep.
+    const uint32_t attention_seen = attention_.count();
+    const uint64_t lowest_seen = LowestCursor();
+    if (condition()) return true;
+    if (deadline.HasPassed()) return false;
+    Park(attention_seen, lowest_seen, deadline);
+  }
+}
+
+void LaneWriter::Park(uint32_t attention_seen, uint64_t lowest_seen, Deadline deadline) {
+  RosterUse use(*this);
+  const Roster& roster = *roster_.load(std::memory_order_acquire);
+  // A reader may sleep before an END, which nobody was woken for, and hold its segment.
+  RingForSleepers(roster);
+  words_.clear();
+  words_.push_back(attention_.BeginSleep(attention_seen));
+  for (const Roster::Entry& entry : roster.entries) {
+    words_.push_back(
+        {.address = entry.page->doorbell.address(), .value = entry.page->doorbell.LoadRelaxed()});
+  }
+  // I7.
+  lane_page_->writer_parked.StoreRelaxed(1);
+  // Pairs with the fence in LaneReader::RingWaitingWriter(): either that reader finds
+  // writer_parked, or its cursor is found here.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (LowestCursor(roster) == lowest_seen) {
+    WaitForAny(words_, Earlier(deadline, Deadline::After(kLongestSleep)));
+  }
+  lane_page_->writer_parked.StoreRelaxed(0);
+  attention_.EndSleep();
+}
+
+Claim LaneWriter::ClaimUntil(uint64_t length, Deadline deadline) {
+  Claim claim = TryClaim(length);
+  if (claim.refusal != Refusal::kFull) [[likely]]
+    return claim;
+  const bool decided = WaitUntil(deadline, [&] {
+    claim = TryClaim(length);
+    return claim.refusal != Refusal::kFull;
+  });
+  if (!decided) claim.refusal = Refusal::kTimedOut;
+  return claim;
+}
+
+Refusal LaneWriter::TryWrite(std::span<const std::byte> payload) {
+  return FillAndCommit(TryClaim(payload.size()), payload);
+}
+
+Refusal LaneWriter::WriteUntil(std::span<const std::byte> payload, Deadline deadline) {
+  return FillAndCommit(ClaimUntil(payload.size(), deadline), payload);
+}
+
+Refusal LaneWriter::FillAndCommit(const Claim& claim, std::span<const std::byte> payload) {
+  if (!claim) return claim.refusal;
+  if (!payload.empty()) std::memcpy(claim.data, payload.data(), payload.size());
+  return Commit(payload.size()) ? Refusal::kNone : Refusal::kDamaged;
+}
+
+void LaneWriter::Close() {
+  Abandon();
+  if (closed_) return;
+  closed_ = true;
+  limit_.store(0, std::memory_order_relaxed);
+  // The coordinator ends the lane of a fenced writer, and says how.
+  if (damaged_ || fenced_.load(std::memory_order_acquire)) return;
+  // Pairs with the acquire in LaneReader::TryNext().
+  HeaderWordAt(segment_, tail_)
+      .StoreRelease(
+          EncodeHeaderWord(0, FrameMark(FrameKind::kClose, segments_.current().generation)));
+  PublishProgress();
+  RosterUse use(*this);
+  WakeParkedReaders();
+}
+
+bool LaneWriter::Drained() {
+  // Readers that have just joined hold everything, of which there is nothing.
+  return frames_.load(std::memory_order_relaxed) == 0 || LowestCursor() >= head();
+}
+
+bool LaneWriter::DrainUntil(Deadline deadline) {
+  return WaitUntil(deadline, [&] { return Drained(); });
+}
+
+bool LaneWriter::WaitForReadersUntil(size_t count, Deadline deadline) {
+  WaitUntil(deadline,
+            [&] { return reader_count() >= count || fenced_.load(std::memory_order_acquire); });
+  return reader_count() >= count;
+}
+
+void LaneWriter::PublishProgress() {
+  // Relaxed: for people; nothing is read on the strength of it.
+  lane_page_->committed_position.StoreRelaxed(head());
+}
+
+void LaneWriter::SetRoster(std::vector<std::shared_ptr<ReaderCursor>> readers, uint64_t version) {
+  auto roster = std::make_unique<Roster>();
+  roster->version = version;
+  for (std::shared_ptr<ReaderCursor>& reader : readers) {
+    const CursorPage* const page = &reader->page();
+    roster->entries.push_back({.page = page, .cursor = std::move(reader)});
+  }
+  {
+    absl::MutexLock lock(&mutex_);
+    const Roster* const old = roster_.load(std::memory_order_relaxed);
+    if (version < old->version) return;
+    reader_count_.store(roster->entries.size(), std::memory_order_relaxed);
+    // I6. Release: the entries. Pairs with the acquires of the writer's thread.
+    roster_.store(roster.release(), std::memory_order_release);
+    retired_.emplace_back(old);
+    // Pairs with the fence in FreeLeftSegments(), and with the order of claimed_ and roster_ in the
+    // writer's thread.
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    const bool everywhere = ProcessBarrier() && !fences_itself_;
+    // Release: joining readers that acquire this version come after the barrier.
+    lane_page_->roster_version.StoreRelease(version);
+    // Acquire: pairs with the releases of claimed_ = 0. The writer's thread was not looking at a
+    // roster after the barrier, and finds the new one from then on.
+    if (everywhere && claimed_.load(std::memory_order_acquire) == 0) retired_.clear();
+  }
+  Ring(lane_page_->doorbell);
+  attention_.Raise();
+}
+
+void LaneWriter::Fence(absl::Status status) {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (status_.ok()) status_ = std::move(status);
+  }
+  // I8.
+  fenced_.store(true, std::memory_order_seq_cst);
+  limit_.store(0, std::memory_order_seq_cst);
+  attention_.Raise();
+}
+
+bool LaneWriter::RecordDamage(absl::Status status) {
+  damaged_ = true;
+  limit_.store(0, std::memory_order_relaxed);
+  absl::MutexLock lock(&mutex_);
+  if (status_.ok()) status_ = std::move(status);
+  return false;
+}
+
+absl::Status LaneWriter::status() const {
+  absl::MutexLock lock(&mutex_);
+  return status_;
+}
+
+LaneWriterCounters LaneWriter::counters() const {
+  constexpr auto kRelaxed = std::memory_order_relaxed;
+  return {.frames = frames_.load(kRelaxed),
+          .payload_bytes = payload_bytes_.load(kRelaxed),
+          .rolls = rolls_.load(kRelaxed),
+          .recycles = recycles_.load(kRelaxed),
+          .segment_waits = segment_waits_.load(kRelaxed),
+          .rings = rings_.load(kRelaxed),
+          .bad_cursors = bad_cursors_.load(kRelaxed),
+          .segments_refused = segments_refused_.load(kRelaxed),
+          .segment_bytes = held_bytes_.load(kRelaxed)};
+}
+
+}  // namespace causeway

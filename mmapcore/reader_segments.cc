@@ -1,0 +1,85 @@
+#include "mmapcore/reader_segments.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "mmapcore/mapping.h"
+#include "mmapcore/segment_format.h"
+#include "mmapcore/sigbus_guard.h"
+
+namespace causeway {
+namespace {
+
+// What the writer named is not in the file, or no segment: to the reader that is damage, not its
+// own mistake, and not something to wait for.
+absl::Status AsDamage(const absl::Status& status) {
+  if (!absl::IsOutOfRange(status) && !absl::IsUnavailable(status)) return status;
+  return absl::DataLossError(status.message());
+}
+
+}  // namespace
+
+absl::StatusOr<const ReaderSegments::Segment*> ReaderSegments::Get(FileExtent extent,
+                                                                   uint64_t named_at) {
+  MappingOptions options = {.protection = Protection::kRead,
+                            .populate = Populate::kForReading,
+                            .guarded = SigbusGuard::installed()};
+  PageIdentity expected = {
+      .kind = PageKind::kSegment, .lane = lane_, .offset = extent.offset, .length = extent.length};
+  if (extent.length == 0) {
+    if (absl::Status status =
+            CheckSegmentExtent(extent.offset, kMaxSegmentBytes, file_.label(), named_at);
+        !status.ok()) {
+      return status;
+    }
+    absl::StatusOr<Mapping> page = Mapping::Map(file_, extent.offset, kHeaderPageBytes, options);
+    if (!page.ok()) return AsDamage(page.status());
+    absl::StatusOr<PageIdentity> found =
+        ReadPage(*reinterpret_cast<const PageHeader*>(page->data()), expected, file_.label());
+    if (page->damaged()) return page->damage();
+    if (!found.ok()) return AsDamage(found.status());
+    extent.length = found->length;
+    expected.length = found->length;
+  }
+  if (absl::Status status =
+          CheckSegmentExtent(extent.offset, extent.length, file_.label(), named_at);
+      !status.ok()) {
+    return status;
+  }
+
+  const auto known = std::find_if(mapped_.begin(), mapped_.end(),
+                                  [&](const auto& segment) { return segment->extent == extent; });
+  if (known != mapped_.end()) {
+    (*known)->last_use = ++uses_;
+    return known->get();
+  }
+
+  MakeRoomFor(extent.length);
+  absl::StatusOr<Mapping> mapping = Mapping::Map(file_, extent.offset, extent.length, options);
+  if (!mapping.ok()) return AsDamage(mapping.status());
+  auto segment = std::make_unique<Segment>(
+      Segment{.extent = extent, .mapping = *std::move(mapping), .last_use = ++uses_});
+  const absl::Status valid = ReadPage(segment->header().page, expected, file_.label()).status();
+  if (segment->mapping.damaged()) return segment->mapping.damage();
+  if (!valid.ok()) return AsDamage(valid);
+  mapped_bytes_ += extent.length;
+  mapped_.push_back(std::move(segment));
+  return mapped_.back().get();
+}
+
+void ReaderSegments::MakeRoomFor(uint64_t length) {
+  // The one used last is the one that the reader stands in.
+  while (mapped_.size() > 1 && mapped_bytes_ + length > max_mapped_bytes_) {
+    const auto oldest =
+        std::min_element(mapped_.begin(), mapped_.end(),
+                         [](const auto& a, const auto& b) { return a->last_use < b->last_use; });
+    mapped_bytes_ -= (*oldest)->extent.length;
+    mapped_.erase(oldest);
+  }
+}
+
+}  // namespace causeway

@@ -1,0 +1,143 @@
+#include "mmapcore/writer_segments.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "mmapcore/mapping.h"
+#include "mmapcore/page.h"
+#include "mmapcore/segment_format.h"
+#include "mmapcore/segment_supply.h"
+#include "mmapcore/sigbus_guard.h"
+
+namespace causeway {
+namespace {
+
+// A free segment that was not needed for so many rolls goes back. Long enough that a burst which
+// comes again every few seconds does not ask the coordinator each time; shorter for segments larger
+// than ordinary ones, which only large frames need.
+constexpr uint64_t kIdleRolls = 1024;
+constexpr uint64_t kIdleRollsOfLarge = 64;
+
+// Segments taken from the supply in one roll.
+constexpr int kMaxAdoptions = 16;
+
+uint64_t SegmentBytesNeeded(uint64_t frame_bytes) {
+  // Fits: frames are at most kMaxFrameBytes long.
+  return std::max(*RoundUpToPage(SegmentBytesForFrame(frame_bytes)), kMinSegmentBytes);
+}
+
+}  // namespace
+
+absl::Status WriterSegments::Adopt(FileExtent extent) {
+  if (absl::Status status =
+          CheckSegmentExtent(extent.offset, extent.length, file_.label(), extent.offset);
+      !status.ok()) {
+    return absl::InvalidArgumentError(status.message());
+  }
+  absl::StatusOr<Mapping> mapping = Mapping::Map(file_, extent.offset, extent.length,
+                                                 {.protection = Protection::kReadWrite,
+                                                  .populate = Populate::kForWriting,
+                                                  .guarded = SigbusGuard::installed()});
+  if (!mapping.ok()) return mapping.status();
+  auto segment =
+      std::make_unique<Segment>(Segment{.extent = extent, .mapping = *std::move(mapping)});
+  segment->idle_since = generation_;
+  PublishPage(
+      {.kind = PageKind::kSegment, .lane = lane_, .offset = extent.offset, .length = extent.length},
+      segment->header().page);
+  held_bytes_ += extent.length;
+  free_.push_back(std::move(segment));
+  return absl::OkStatus();
+}
+
+uint64_t WriterSegments::AdoptReady() {
+  uint64_t refused = 0;
+  for (int i = 0; i < kMaxAdoptions; ++i) {
+    const std::optional<FileExtent> extent = supply_->TakeReady();
+    if (!extent.has_value()) break;
+    if (Adopt(*extent).ok()) continue;
+    supply_->Return(*extent);
+    ++refused;
+  }
+  return refused;
+}
+
+size_t WriterSegments::CountLeft(uint64_t position) const {
+  size_t count = 0;
+  while (count + 1 < retained_.size() && retained_[count]->end_position() <= position) ++count;
+  return count;
+}
+
+void WriterSegments::Free(size_t count) {
+  for (size_t i = 0; i < count; ++i) {
+    retained_.front()->idle_since = generation_;
+    free_.push_back(std::move(retained_.front()));
+    retained_.pop_front();
+  }
+}
+
+WriterSegments::Segment* WriterSegments::TakeFor(uint64_t length) {
+  const uint64_t needed = SegmentBytesNeeded(length);
+  auto best = free_.end();
+  for (auto it = free_.begin(); it != free_.end(); ++it) {
+    if ((*it)->extent.length < needed) continue;
+    // Later ones were used later: they win among equals.
+    if (best == free_.end() || (*it)->extent.length <= (*best)->extent.length) best = it;
+  }
+  if (best == free_.end()) return nullptr;
+  std::unique_ptr<Segment> segment = std::move(*best);
+  free_.erase(best);
+
+  segment->used_before = segment->generation != 0;
+  segment->base_position = next_position_;
+  segment->generation = ++generation_;
+  next_position_ += segment->extent.length;
+  // Relaxed, all: published by the release of the word that leads here. The base comes first, so
+  // that a reader which should not be here any more can notice.
+  SegmentHeader& header = segment->header();
+  header.base_position.StoreRelaxed(segment->base_position);
+  header.generation.StoreRelaxed(segment->generation);
+  header.next_offset.StoreRelaxed(0);
+  header.next_length.StoreRelaxed(0);
+  HeaderWordAt(segment->mapping.mutable_data(), kHeaderPageBytes).StoreRelaxed(0);
+  retained_.push_back(std::move(segment));
+  return retained_.back().get();
+}
+
+void WriterSegments::RequestFor(uint64_t length) {
+  const uint64_t needed = std::max(SegmentBytesNeeded(length), segment_bytes_);
+  // Free segments are of no use here: they are too small, or larger than an ordinary frame should
+  // begin.
+  while (held_bytes_ + needed > capacity_bytes_ && !free_.empty()) GiveBack(free_.begin());
+  if (held_bytes_ + needed <= capacity_bytes_) supply_->RequestAhead(needed);
+}
+
+void WriterSegments::RequestAhead() {
+  const bool ordinary_is_free = std::any_of(free_.begin(), free_.end(), [&](const auto& segment) {
+    return segment->extent.length <= segment_bytes_;
+  });
+  if (!ordinary_is_free) RequestFor(0);
+}
+
+void WriterSegments::ShedIdle() {
+  const auto idle = std::find_if(free_.begin(), free_.end(), [&](const auto& segment) {
+    const uint64_t rolls = generation_ - segment->idle_since;
+    return rolls > (segment->extent.length > segment_bytes_ ? kIdleRollsOfLarge : kIdleRolls);
+  });
+  if (idle != free_.end() && free_.size() > 1) GiveBack(idle);
+}
+
+void WriterSegments::GiveBack(FreeList::iterator segment) {
+  const FileExtent extent = (*segment)->extent;
+  free_.erase(segment);  // unmaps
+  held_bytes_ -= extent.length;
+  supply_->Return(extent);
+}
+
+}  // namespace causeway
