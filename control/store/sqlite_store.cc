@@ -3,6 +3,7 @@
 #include <sqlite3.h>
 #include <sys/statvfs.h>
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <utility>
@@ -119,9 +120,17 @@ class SqliteStore : public Store {
   int Apply(absl::Span<const Write> writes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // Undoes the transaction that `code` ended, and tells a full disk from one that cannot be
-  // trusted.
-  absl::Status Abandon(int code, bool while_committing, absl::Span<const Write> writes)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // trusted. `log_bytes` is how long the log was before the transaction.
+  absl::Status Abandon(int code, bool while_committing, absl::Span<const Write> writes,
+                       int64_t log_bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  // Cuts what a transaction for which there was no space added to the log. Returns whether it is
+  // certain that a restart finds nothing of it.
+  bool CutLog(int64_t log_bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  // SQLite's write-ahead log, and its length.
+  sqlite3_file* LogFile() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  int64_t LogBytes() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // Moves the log into the file if it has grown long.
   void MaybeCheckpoint() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -165,10 +174,11 @@ absl::Status SqliteStore::Commit(absl::Span<const Write> writes) {
   absl::MutexLock lock(&mutex_);
   if (absl::Status status = CheckUsable(); !status.ok()) return status;
   if (writes.empty()) return absl::OkStatus();
+  const int64_t log_bytes = LogBytes();
   int code = Apply(writes);
-  if (code != SQLITE_OK) return Abandon(code, /*while_committing=*/false, writes);
+  if (code != SQLITE_OK) return Abandon(code, /*while_committing=*/false, writes, log_bytes);
   code = Run(open_->statements.commit);
-  if (code != SQLITE_OK) return Abandon(code, /*while_committing=*/true, writes);
+  if (code != SQLITE_OK) return Abandon(code, /*while_committing=*/true, writes, log_bytes);
   MaybeCheckpoint();
   return absl::OkStatus();
 }
@@ -187,18 +197,20 @@ int SqliteStore::Apply(absl::Span<const Write> writes) {
   return code;
 }
 
-absl::Status SqliteStore::Abandon(int code, bool while_committing, absl::Span<const Write> writes) {
+absl::Status SqliteStore::Abandon(int code, bool while_committing, absl::Span<const Write> writes,
+                                  int64_t log_bytes) {
   SqliteDatabase& database = open_->database;
-  absl::Status status = database.Error(code, "commit to");
+  const absl::Status status = database.Error(code, "commit to");
   bool undone = true;
   // Some failures have rolled back by themselves.
   if (sqlite3_get_autocommit(database.get()) == 0) {
     undone = Run(open_->statements.rollback) == SQLITE_OK;
   }
-  // A write that failed for want of space ended before the sync, and so without the frame that
-  // makes a transaction valid. Memory may also be exhausted after the sync.
+  const bool log_is_clean = CutLog(log_bytes);
+  // When a commit runs out of memory, that may be after the sync.
   const bool no_memory = (code & 0xff) == SQLITE_NOMEM || code == SQLITE_IOERR_NOMEM;
-  if (undone && absl::IsResourceExhausted(status) && !(no_memory && while_committing)) {
+  const bool nothing_left = !while_committing || (log_is_clean && !no_memory);
+  if (undone && absl::IsResourceExhausted(status) && nothing_left) {
     return absl::ResourceExhaustedError(
         absl::StrCat(status.message(), "; the batch of ", writes.size(), " writes needs ",
                      SizeOf(writes), " bytes, and ", FreeSpaceText(path_), " are free"));
@@ -210,6 +222,30 @@ absl::Status SqliteStore::Abandon(int code, bool while_committing, absl::Span<co
                                        "; it is unknown whether the last batch is on the disk, and "
                                        "nothing more is accepted until the file is opened anew"));
   return failure_;
+}
+
+bool SqliteStore::CutLog(int64_t log_bytes) {
+  // The log is written from front to back, and the page that makes a transaction valid comes last.
+  // If the log grew, then the write that failed was at its end, and that page is cut short. Cut off
+  // what grew: it takes space, and the next failure shall be as easy to tell.
+  if (LogBytes() > log_bytes) {
+    return LogFile()->pMethods->xTruncate(LogFile(), log_bytes) == SQLITE_OK;
+  }
+  // Else the write that failed was to overwrite old pages. File systems that copy on write refuse
+  // that, too, when they are full; and old bytes after half of the new ones may make a valid page.
+  return log_bytes == 0;
+}
+
+sqlite3_file* SqliteStore::LogFile() const {
+  sqlite3_file* file = nullptr;
+  sqlite3_file_control(open_->database.get(), "main", SQLITE_FCNTL_JOURNAL_POINTER, &file);
+  return file;
+}
+
+int64_t SqliteStore::LogBytes() const {
+  sqlite3_int64 bytes = 0;
+  LogFile()->pMethods->xFileSize(LogFile(), &bytes);
+  return bytes;
 }
 
 void SqliteStore::MaybeCheckpoint() {

@@ -9,11 +9,10 @@
 #include <memory>
 #include <random>
 #include <string>
-#include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
-#include "control/store/record_key.h"
+#include "control/store/numbered_batch.h"
 #include "control/store/sqlite_store.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -68,30 +67,6 @@ void Spin(uint64_t steps) {
   for (volatile uint64_t i = 0; i < steps;) i = i + 1;
 }
 
-constexpr int kRecordsPerBatch = 10;
-
-// Batch `number` gives all records one value, which begins with the number.
-std::vector<Write> Batch(uint64_t number) {
-  std::vector<Write> writes;
-  for (uint64_t i = 0; i < kRecordsPerBatch; ++i) {
-    writes.push_back(Write::Put("t", RecordKey(i), RecordKey(number) + std::string(20'000, 'v')));
-  }
-  return writes;
-}
-
-// The number of the batch that the store holds; 0: none. Fails if it is not one whole batch.
-uint64_t BatchIn(Store& store) {
-  const absl::StatusOr<std::vector<Record>> records = store.Load();
-  EXPECT_THAT(records, IsOk());
-  if (!records.ok() || records->empty()) return 0;
-  const uint64_t number = ParseRecordKey(records->front().value.substr(0, 8)).value_or(0);
-  std::vector<Record> want;
-  for (const Write& write : Batch(number)) want.push_back({write.table, write.key, *write.value});
-  const bool whole = *records == want;
-  EXPECT_TRUE(whole) << "half of batch " << number;
-  return number;
-}
-
 TEST(SqliteStoreKilled, HasEveryAcknowledgedBatchAndNoHalfOne) {
   const ScratchDirectory directory;
   const std::string path = directory.File("state.db");
@@ -99,13 +74,13 @@ TEST(SqliteStoreKilled, HasEveryAcknowledgedBatchAndNoHalfOne) {
   SCOPED_TRACE(absl::StrCat("seed ", seed));
   std::mt19937_64 random(seed);
   uint64_t last = 0;
-  // A batch is about 50 pages and a checkpoint comes every 1000, so some signals meet one.
+  // Some signals meet a checkpoint.
   for (int round = 0; round < 20; ++round) {
     Child child([&](absl::FunctionRef<void(uint64_t)> report) {
       absl::StatusOr<std::unique_ptr<Store>> store = OpenSqliteStore(path);
       if (!store.ok()) _exit(2);
       for (uint64_t number = last + 1;; ++number) {
-        if (!(*store)->Commit(Batch(number)).ok()) _exit(3);
+        if (!(*store)->Commit(NumberedBatch(number)).ok()) _exit(3);
         report(number);
       }
     });
@@ -117,7 +92,7 @@ TEST(SqliteStoreKilled, HasEveryAcknowledgedBatchAndNoHalfOne) {
     }
     absl::StatusOr<std::unique_ptr<Store>> store = OpenSqliteStore(path);
     ASSERT_THAT(store, IsOk());
-    last = BatchIn(**store);
+    last = NumberOfBatchIn(**store);
     ASSERT_GE(last, acknowledged);
     ASSERT_LE(last, acknowledged + 1);
   }
