@@ -126,6 +126,11 @@ void CommandLine::Positional(std::string_view name, std::string* value, std::str
   app_->add_option(std::string(name), *value, std::string(help))->required()->type_name("");
 }
 
+void CommandLine::OptionalPositional(std::string_view name, std::string* value,
+                                     std::string_view help) {
+  app_->add_option(std::string(name), *value, std::string(help))->type_name("");
+}
+
 void CommandLine::Text(std::string_view flag, std::string* value, std::string_view help) {
   app_->add_option(absl::StrCat("--", std::string(flag)), *value, std::string(help));
 }

@@ -57,6 +57,8 @@ class CommandLine {
 
   // A word without a flag; must be given.
   void Positional(std::string_view name, std::string* value, std::string_view help);
+  // The same, but it may be left out.
+  void OptionalPositional(std::string_view name, std::string* value, std::string_view help);
   void Text(std::string_view flag, std::string* value, std::string_view help);
   void Switch(std::string_view flag, bool* value, std::string_view help);
   void Count(std::string_view flag, uint64_t* value, std::string_view help);

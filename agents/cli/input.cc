@@ -61,6 +61,14 @@ absl::StatusOr<UniqueFd> OpenInput(const std::string& path) {
   return fd;
 }
 
+std::optional<uint64_t> InputSize(int fd) {
+  struct stat attributes;
+  if (fstat(fd, &attributes) != 0 || !S_ISREG(attributes.st_mode)) return std::nullopt;
+  const off_t begin = lseek(fd, 0, SEEK_CUR);
+  if (begin < 0 || begin >= attributes.st_size) return std::nullopt;
+  return static_cast<uint64_t>(attributes.st_size - begin);
+}
+
 std::string LargestLoadedLibrary() {
   LargestFile largest;
   dl_iterate_phdr(KeepLarger, &largest);
@@ -74,21 +82,19 @@ absl::StatusOr<Input> Input::FromFd(UniqueFd fd, std::string label) {
   }
   if (S_ISDIR(attributes.st_mode)) return IsADirectory(label);
   Input input(std::move(label));
-  const off_t begin = lseek(fd.get(), 0, SEEK_CUR);
-  if (!S_ISREG(attributes.st_mode) || begin < 0 || attributes.st_size <= begin) {
-    // Also an empty file, which cannot be mapped, and one of /proc, which says that it is empty.
+  input.size_ = InputSize(fd.get());
+  if (!input.size_.has_value()) {
     input.fd_ = std::move(fd);
     return input;
   }
 
-  const uint64_t page_begin = RoundDownToPage(static_cast<uint64_t>(begin));
-  input.skip_ = static_cast<uint64_t>(begin) - page_begin;
-  input.size_ = static_cast<uint64_t>(attributes.st_size - begin);
+  const auto begin = static_cast<uint64_t>(lseek(fd.get(), 0, SEEK_CUR));
+  input.skip_ = begin - RoundDownToPage(begin);
   if (absl::Status status = SigbusGuard::Install(); !status.ok()) return status;
   absl::StatusOr<MappedFile> file = MappedFile::FromFd(std::move(fd), input.label_);
   if (!file.ok()) return file.status();
   absl::StatusOr<Mapping> mapping =
-      Mapping::Map(*file, page_begin, input.skip_ + *input.size_, {.guarded = true});
+      Mapping::Map(*file, begin - input.skip_, input.skip_ + *input.size_, {.guarded = true});
   if (!mapping.ok()) return mapping.status();
   input.mapping_ = *std::move(mapping);
   input.mapping_.Advise(0, input.mapping_.length(), Advice::kSequential).IgnoreError();

@@ -22,6 +22,10 @@ namespace causeway {
 // InvalidArgument: the path is empty, or a directory.
 absl::StatusOr<UniqueFd> OpenInput(const std::string& path);
 
+// Bytes from where a regular file's descriptor stands to its end. None if it is something else, or
+// says that it is empty, as files of /proc do.
+std::optional<uint64_t> InputSize(int fd);
+
 // The path of the largest shared library that this process has loaded: real bytes that are there on
 // every machine. The program itself, if it has loaded none.
 std::string LargestLoadedLibrary();

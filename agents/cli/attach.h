@@ -1,0 +1,26 @@
+// Attaching to the coordinator that serves a directory.
+
+#ifndef CAUSEWAY_AGENTS_CLI_ATTACH_H_
+#define CAUSEWAY_AGENTS_CLI_ATTACH_H_
+
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "agents/agent.h"
+
+namespace causeway {
+
+// Whether a coordinator could be reached in `dir`. It may still not answer.
+// NotFound: no such directory. InvalidArgument: something else has that name. Unavailable: it has
+// no coordinator's sockets. PermissionDenied: this user may not use it. Each says what to do.
+absl::Status CheckCoordinatorDirectory(const std::string& dir);
+
+// Checks the directory and attaches under `name`. Errors as CheckCoordinatorDirectory() and
+// Agent::Attach().
+absl::StatusOr<std::unique_ptr<Agent>> AttachTo(const std::string& dir, const std::string& name);
+
+}  // namespace causeway
+
+#endif  // CAUSEWAY_AGENTS_CLI_ATTACH_H_
