@@ -14,6 +14,7 @@
 #include "mmapcore/mapped_file.h"
 #include "mmapcore/mapping.h"
 #include "mmapcore/page.h"
+#include "mmapcore/sigbus_guard.h"
 #include "mmapcore/testing/small_filesystem.h"
 #include "mmapcore/testing/status_matchers.h"
 
@@ -101,6 +102,20 @@ TEST_P(FullFilesystemTest, PopulatingAHoleIsAnErrorAndNoSignal) {
   EXPECT_THAT(PopulateExtent(file, 0, 8 * kMiB),
               StatusIs(kExhausted, AllOf(HasSubstr(small_->File("a")), HasSubstr("holes"),
                                          HasSubstr("needed at most 8388608 bytes"))));
+}
+
+TEST_P(FullFilesystemTest, StoreToAHoleIsDamageWhereTheMappingIsGuarded) {
+  MappedFile file = NewFile();
+  ASSERT_THAT(file.Resize(8 * kMiB), IsOk());
+  ASSERT_THAT(small_->FillUntilFree(kMiB), IsOk());
+  ASSERT_THAT(SigbusGuard::Install(), IsOk());
+  absl::StatusOr<Mapping> mapping =
+      Mapping::MapWhole(file, {.protection = Protection::kReadWrite, .guarded = true});
+  ASSERT_THAT(mapping, IsOk());
+  for (uint64_t i = 0; i < mapping->length(); i += PageSize()) {
+    *const_cast<volatile std::byte*>(mapping->mutable_data() + i) = std::byte{1};
+  }
+  EXPECT_THAT(mapping->damage(), StatusIs(absl::StatusCode::kDataLoss, HasSubstr("full")));
 }
 
 INSTANTIATE_TEST_SUITE_P(EachFilesystem, FullFilesystemTest,
