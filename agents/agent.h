@@ -63,29 +63,9 @@ struct AgentOptions {
   // mmap().
   bool guard_sigbus = true;
   // Called from the agent's own thread, one event at a time, not after the agent's session has
-  // ended. Must not block for long (events wait meanwhile) and must not destroy the agent, a writer
-  // or a reader. May be empty.
+  // ended. Must not block for long (events wait meanwhile), and must not call the agent, its
+  // writers or its readers, nor destroy them. May be empty.
   std::function<void(const AgentEvent&)> on_event;
-};
-
-struct WriterOptions {
-  // Creates the stream, with `stream`, if there is none of that name.
-  bool create_if_missing = true;
-  // For creation only; an existing stream keeps its own.
-  StreamOptions stream;
-};
-
-// How a waiting reader or writer spends its time.
-enum class WaitMode {
-  kSpin,      // never sleeps: the shortest reaction, one core
-  kAdaptive,  // spins for a short time that adapts to what it finds, then sleeps
-  kPark,      // sleeps at once: for many idle readers, or more processes than cores
-};
-
-struct ReaderOptions {
-  bool create_if_missing = true;
-  StreamOptions stream;
-  WaitMode wait_mode = WaitMode::kAdaptive;
 };
 
 // An attachment. It has two threads of its own: one obeys the coordinator's events, the other makes

@@ -10,6 +10,7 @@
 #ifndef CAUSEWAY_AGENTS_SPLIT_H_
 #define CAUSEWAY_AGENTS_SPLIT_H_
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -84,6 +85,7 @@ class Split {
   const uint64_t split_id_;
   const uint64_t extent_count_;
   const uint64_t extent_bytes_;
+  std::atomic<bool> closed_{false};
 };
 
 // What a worker was given. Move-only; belongs to one thread. Destroying it without Complete() or

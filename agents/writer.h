@@ -8,6 +8,7 @@
 #ifndef CAUSEWAY_AGENTS_WRITER_H_
 #define CAUSEWAY_AGENTS_WRITER_H_
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -19,10 +20,19 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "agents/stream_options.h"
+#include "mmapcore/lane_writer.h"
 
 namespace causeway {
 
-class WriterImpl;
+class Session;
+class WriterLane;
+
+struct WriterOptions {
+  // Creates the stream, with `stream`, if there is none of that name.
+  bool create_if_missing = true;
+  // For creation only; an existing stream keeps its own.
+  StreamOptions stream;
+};
 
 // How far behind one reader is.
 struct ReaderLag {
@@ -71,17 +81,31 @@ class Writer {
   // DataLoss: the lane's file was truncated from outside.
   absl::StatusOr<std::span<std::byte>> Claim(size_t bytes, absl::Duration timeout);
 
-  // Claim() without waiting, allocation or system call: null if there is no room in the segment
-  // and no segment to go on to, or for any of Claim()'s errors; then call Claim().
-  std::byte* TryClaim(size_t bytes);
+  // Claim() without waiting: null if there is no room in the segment and no segment to go on to, or
+  // for any of Claim()'s errors; then call Claim(). No system call, except when the lane goes on to
+  // another segment.
+  std::byte* TryClaim(size_t bytes) {
+    if (lane_ == nullptr) [[unlikely]]
+      return nullptr;
+    return lane_->TryClaim(bytes).data;
+  }
 
-  // Makes the frame visible to every reader at once, with its first `bytes` bytes, which must not
-  // be more than were claimed. Without an open claim: nothing. Never blocks; makes a system call
-  // only if a reader sleeps.
-  void Commit(size_t bytes);
+  // Makes the frame visible to every reader at once, with its first `bytes` bytes. Never blocks;
+  // makes a system call only if a reader sleeps. False, and nothing is visible, if there is no
+  // claim of at least `bytes` bytes, or if the lane's file was truncated under it: then Claim()
+  // says so.
+  bool Commit(size_t bytes) {
+    if (lane_ == nullptr || !lane_->Commit(bytes)) [[unlikely]]
+      return false;
+    // Relaxed: for Lags() of other threads.
+    head_.store(lane_->head(), std::memory_order_relaxed);
+    return true;
+  }
 
   // Gives an open claim back; no reader ever sees it.
-  void Abandon();
+  void Abandon() {
+    if (lane_ != nullptr) lane_->Abandon();
+  }
 
   // Claim(), copy, Commit(). Errors as for Claim().
   absl::Status Write(std::span<const std::byte> payload, absl::Duration timeout);
@@ -113,15 +137,28 @@ class Writer {
   WriterCounters counters() const;
 
   // In force, with no zeros.
-  const StreamOptions& stream_options() const;
-  const std::string& stream() const;
-  uint64_t lane_id() const;
+  const StreamOptions& stream_options() const { return options_; }
+  const std::string& stream() const { return stream_; }
+  uint64_t lane_id() const { return lane_id_; }
 
  private:
   friend class Session;
-  explicit Writer(std::unique_ptr<WriterImpl> impl);
+  Writer(std::shared_ptr<Session> session, std::shared_ptr<WriterLane> shared, std::string stream,
+         const StreamOptions& options, uint64_t lane_id, uint64_t file_id);
 
-  std::unique_ptr<WriterImpl> impl_;
+  // FailedPrecondition once closed.
+  absl::Status CheckOpen() const;
+  // Puts why the session has ended in the place of what it looks like.
+  absl::Status Explain(absl::Status status);
+
+  LaneWriter* lane_;  // of shared_; null once closed
+  std::atomic<uint64_t> head_{0};
+  const std::shared_ptr<Session> session_;
+  const std::shared_ptr<WriterLane> shared_;
+  const std::string stream_;
+  const StreamOptions options_;
+  const uint64_t lane_id_;
+  const uint64_t file_id_;
 };
 
 }  // namespace causeway

@@ -1,0 +1,361 @@
+#include "agents/reader_lanes.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "mmapcore/deadline.h"
+#include "mmapcore/mapping.h"
+#include "mmapcore/segment_format.h"
+#include "mmapcore/sigbus_guard.h"
+
+namespace causeway {
+namespace {
+
+// Frames that a lane may give in a row while others may have some, too: enough to pay for the turn,
+// few enough that nobody waits long.
+constexpr uint32_t kFramesPerTurn = 64;
+
+// WaitMode::kSpin looks this often before it looks at the clock.
+constexpr int kSpinLooks = 1024;
+
+void RelaxProcessor() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+WaitSetOptions WaitSetOptionsFor(WaitMode mode) {
+  WaitSetOptions options;
+  if (mode == WaitMode::kPark) options.max_spin_nanos = 0;
+  return options;
+}
+
+EndCause FromLaneEnd(LaneEnd end) {
+  switch (end) {
+    case LaneEnd::kWriterDied:
+      return EndCause::kDied;
+    case LaneEnd::kWriterEvicted:
+      return EndCause::kEvicted;
+    default:
+      return EndCause::kClosed;
+  }
+}
+
+LaneEnd ToLaneEnd(EndCause cause) {
+  switch (cause) {
+    case EndCause::kDied:
+      return LaneEnd::kWriterDied;
+    case EndCause::kEvicted:
+      return LaneEnd::kWriterEvicted;
+    case EndCause::kClosed:
+      break;
+  }
+  return LaneEnd::kClosed;
+}
+
+absl::StatusOr<Mapping> MapPage(const MappedFile& file, uint64_t offset) {
+  MappingOptions options;
+  options.guarded = SigbusGuard::installed();
+  return Mapping::Map(file, offset, kHeaderPageBytes, options);
+}
+
+}  // namespace
+
+ReaderLanes::ReaderLanes(const Options& options, MappedFile cursor_file,
+                         std::function<void(uint64_t)> release_lane)
+    : options_(options),
+      cursor_file_(std::move(cursor_file)),
+      release_lane_(std::move(release_lane)),
+      wait_set_(WaitSetOptionsFor(options.wait_mode)) {}
+
+ReaderLanes::~ReaderLanes() { Close(); }
+
+void ReaderLanes::TakeNews() {
+  // Acquire: what the news are about. Pairs with the release of whoever brought them.
+  if (!news_.exchange(false, std::memory_order_acquire)) return;
+  absl::MutexLock lock(&mutex_);
+  stopped_ = closed_ || !fenced_.ok();
+  if (!arrived_.empty() && served_.empty()) end_cause_ = EndCause::kClosed;
+  for (Lane* lane : arrived_) {
+    served_.push_back(lane);
+    wait_set_.Add(lane->reader.get());
+    seen_a_lane_ = true;
+  }
+  arrived_.clear();
+  for (Loss& loss : lost_) losses_.push_back(std::move(loss));
+  lost_.clear();
+}
+
+bool ReaderLanes::TryNextSlow(Frame& frame) {
+  if (turn_.lane != nullptr) turn_.lane->Release();
+  TakeNews();
+  if (stopped_) return false;
+  out_of_memory_ = absl::OkStatus();
+  size_t unseen = served_.size();
+  for (size_t next = serving_ + 1; unseen > 0; ++next, --unseen) {
+    const size_t index = next % served_.size();
+    Lane& lane = *served_[index];
+    const FrameView view = lane.reader->TryNext();
+    switch (view.state) {
+      case ReadState::kFrame:
+        serving_ = index;
+        turn_.lane = lane.reader.get();
+        turn_.lane_id = lane.id;
+        turn_.frames_left = kFramesPerTurn - 1;
+        frame = turn_.Taken(view);
+        return true;
+      case ReadState::kNothing:
+      case ReadState::kNotJoined:
+        break;
+      case ReadState::kEnded:
+        end_cause_ = std::max(end_cause_, FromLaneEnd(lane.reader->end()));
+        Retire(index);
+        next = index - 1;  // The one behind it has moved up. Unsigned wrap is undone by ++next.
+        break;
+      case ReadState::kDamaged:
+        if (absl::IsResourceExhausted(lane.reader->status())) {
+          out_of_memory_ = lane.reader->status();
+          break;
+        }
+        losses_.push_back({lane.id, lane.reader->position(), lane.reader->status()});
+        Retire(index);
+        next = index - 1;
+        break;
+    }
+    if (served_.empty()) break;
+  }
+  return false;
+}
+
+void ReaderLanes::Retire(size_t index) {
+  Lane* const lane = served_[index];
+  const bool lost = lane->reader->end() == LaneEnd::kNotEnded;
+  wait_set_.Remove(lane->reader.get());
+  served_.erase(served_.begin() + static_cast<ptrdiff_t>(index));
+  if (turn_.lane == lane->reader.get()) {
+    turn_.lane = nullptr;
+    turn_.frames_left = 0;
+  }
+  if (serving_ >= index && serving_ > 0) --serving_;
+  std::unique_ptr<Lane> owned;
+  {
+    absl::MutexLock lock(&mutex_);
+    auto node = lanes_.extract(lane->id);
+    owned = std::move(node.mapped());
+    left_.insert(lane->id);
+    ++(lost ? lost_count_ : ended_);
+  }
+  const uint64_t lane_id = owned->id;
+  owned.reset();  // Unmapped before the coordinator hears of it.
+  release_lane_(lane_id);
+}
+
+std::optional<absl::StatusOr<Delivery>> ReaderLanes::Outcome() {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (!fenced_.ok()) return fenced_;
+    if (closed_) return absl::FailedPreconditionError("the reader was closed");
+  }
+  if (!losses_.empty()) {
+    Delivery delivery;
+    delivery.kind = Delivery::Kind::kLaneLost;
+    delivery.frame.lane_id = losses_.front().lane_id;
+    delivery.frame.position = losses_.front().position;
+    delivery.loss = std::move(losses_.front().why);
+    losses_.pop_front();
+    return delivery;
+  }
+  if (!out_of_memory_.ok()) return out_of_memory_;
+  if (served_.empty() && seen_a_lane_) {
+    Delivery delivery;
+    delivery.kind = Delivery::Kind::kEnded;
+    delivery.end_cause = end_cause_;
+    return delivery;
+  }
+  return std::nullopt;
+}
+
+absl::StatusOr<Delivery> ReaderLanes::Next(absl::Duration timeout) {
+  Delivery delivery;
+  std::optional<Deadline> deadline;  // The clock is looked at only once there is nothing to read.
+  while (true) {
+    if (TryNextSlow(delivery.frame)) {
+      delivery.kind = Delivery::Kind::kFrame;
+      return delivery;
+    }
+    if (std::optional<absl::StatusOr<Delivery>> outcome = Outcome()) return *std::move(outcome);
+    if (!deadline.has_value()) deadline = Deadline::After(timeout);
+    if (deadline->HasPassed()) return delivery;
+    Wait(*deadline);
+  }
+}
+
+void ReaderLanes::Wait(Deadline deadline) {
+  if (options_.wait_mode != WaitMode::kSpin) {
+    wait_set_.WaitUntil(deadline);
+    return;
+  }
+  for (int look = 0; look < kSpinLooks; ++look) {
+    // Relaxed: TakeNews() acquires.
+    if (news_.load(std::memory_order_relaxed)) return;
+    for (const Lane* lane : served_) {
+      if (lane->reader->Ready()) return;
+    }
+    RelaxProcessor();
+  }
+}
+
+absl::Status ReaderLanes::WaitForWriter(absl::Duration timeout) {
+  const Deadline deadline = Deadline::After(timeout);
+  while (true) {
+    TakeNews();
+    {
+      absl::MutexLock lock(&mutex_);
+      if (!fenced_.ok()) return fenced_;
+      if (closed_) return absl::FailedPreconditionError("the reader was closed");
+    }
+    if (!served_.empty()) return absl::OkStatus();
+    if (deadline.HasPassed()) {
+      return absl::DeadlineExceededError(absl::StrFormat(
+          "waited %s for a writer of stream %s", absl::FormatDuration(timeout), options_.stream));
+    }
+    wait_set_.WaitUntil(deadline);
+  }
+}
+
+void ReaderLanes::Close() {
+  for (Lane* lane : served_) wait_set_.Remove(lane->reader.get());
+  served_.clear();
+  turn_.lane = nullptr;
+  turn_.frames_left = 0;
+  stopped_ = true;
+  absl::flat_hash_map<uint64_t, std::unique_ptr<Lane>> lanes;
+  {
+    absl::MutexLock lock(&mutex_);
+    closed_ = true;
+    arrived_.clear();
+    lanes.swap(lanes_);
+  }
+}
+
+absl::Status ReaderLanes::AddLane(OpenedLane opened) {
+  {
+    absl::MutexLock lock(&mutex_);
+    const uint64_t id = opened.identity.lane_id;
+    if (closed_ || lanes_.contains(id) || left_.contains(id)) return absl::OkStatus();
+  }
+  auto lane = std::make_unique<Lane>();
+  lane->id = opened.identity.lane_id;
+  lane->label = std::move(opened.label);
+  const auto follow = [&]() -> absl::Status {
+    absl::StatusOr<Mapping> lane_page = MapPage(opened.file, opened.lane_page_offset);
+    if (!lane_page.ok()) return lane_page.status();
+    absl::StatusOr<Mapping> cursor_page = MapPage(cursor_file_, opened.cursor_offset);
+    if (!cursor_page.ok()) return cursor_page.status();
+    LaneReaderOptions options;
+    options.identity = opened.identity;
+    options.reader_id = options_.reader_id;
+    options.roster_version = opened.roster_version;
+    options.max_frame_bytes = std::min(options_.max_frame_bytes, kMaxFrameBytes);
+    absl::StatusOr<std::unique_ptr<LaneReader>> reader =
+        LaneReader::Create(std::move(opened.file), opened.lane_page_offset, cursor_file_,
+                           opened.cursor_offset, options);
+    if (!reader.ok()) return reader.status();
+    lane->lane_page = *std::move(lane_page);
+    lane->cursor_page = *std::move(cursor_page);
+    lane->reader = *std::move(reader);
+    return absl::OkStatus();
+  };
+  const absl::Status status = follow();
+  {
+    absl::MutexLock lock(&mutex_);
+    if (closed_) return absl::OkStatus();
+    ++opened_;
+    if (status.ok()) {
+      arrived_.push_back(lane.get());
+      lanes_[lane->id] = std::move(lane);
+    } else {
+      ++lost_count_;
+      left_.insert(lane->id);
+      lost_.push_back({lane->id, 0, status});
+    }
+  }
+  news_.store(true, std::memory_order_release);
+  wait_set_.attention().Raise();
+  return status;
+}
+
+void ReaderLanes::EndLane(uint64_t lane_id, EndCause cause) {
+  bool release = false;
+  {
+    absl::MutexLock lock(&mutex_);
+    auto lane = lanes_.find(lane_id);
+    if (lane != lanes_.end()) {
+      lane->second->ended = true;
+      lane->second->reader->SetWriterGone(ToLaneEnd(cause));
+    }
+    // It was lost while it was open; now it can be given back.
+    release = lane == lanes_.end() && left_.contains(lane_id);
+  }
+  if (release) release_lane_(lane_id);
+  wait_set_.attention().Raise();
+}
+
+void ReaderLanes::Released(uint64_t lane_id) {
+  absl::MutexLock lock(&mutex_);
+  left_.erase(lane_id);
+}
+
+void ReaderLanes::KeepOnly(const std::vector<uint64_t>& lane_ids) {
+  std::vector<uint64_t> gone;
+  {
+    absl::MutexLock lock(&mutex_);
+    for (const auto& [id, lane] : lanes_) {
+      if (std::find(lane_ids.begin(), lane_ids.end(), id) == lane_ids.end()) gone.push_back(id);
+    }
+  }
+  for (uint64_t id : gone) EndLane(id, EndCause::kDied);
+}
+
+void ReaderLanes::Fence(absl::Status why) {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (fenced_.ok()) fenced_ = std::move(why);
+  }
+  news_.store(true, std::memory_order_release);
+  wait_set_.attention().Raise();
+}
+
+size_t ReaderLanes::lanes() const {
+  absl::MutexLock lock(&mutex_);
+  return lanes_.size();
+}
+
+std::vector<LaneLag> ReaderLanes::Lags() const {
+  std::vector<LaneLag> lags;
+  absl::MutexLock lock(&mutex_);
+  for (const auto& [id, lane] : lanes_) {
+    // Relaxed: numbers for people. The lane page is another process's: it may hold anything.
+    const auto& page = *reinterpret_cast<const LanePage*>(lane->lane_page.data());
+    const auto& cursor = *reinterpret_cast<const CursorPage*>(lane->cursor_page.data());
+    const uint64_t position = cursor.position.LoadRelaxed();
+    const uint64_t head = std::max(page.committed_position.LoadRelaxed(), position);
+    lags.push_back({id, lane->label, position, head - position, lane->ended});
+  }
+  return lags;
+}
+
+ReaderCounters ReaderLanes::counters() const {
+  absl::MutexLock lock(&mutex_);
+  return {.frames = turn_.frames.load(std::memory_order_relaxed),
+          .payload_bytes = turn_.payload_bytes.load(std::memory_order_relaxed),
+          .lanes_opened = opened_,
+          .lanes_ended = ended_,
+          .lanes_lost = lost_count_};
+}
+
+}  // namespace causeway

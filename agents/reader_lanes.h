@@ -1,0 +1,148 @@
+// The lanes that one reader follows: served in turns by the application's thread, added and ended
+// by the coordinator's events.
+
+#ifndef CAUSEWAY_AGENTS_READER_LANES_H_
+#define CAUSEWAY_AGENTS_READER_LANES_H_
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "agents/reader.h"
+#include "mmapcore/lane_reader.h"
+#include "mmapcore/mapped_file.h"
+#include "mmapcore/segment_supply.h"
+#include "mmapcore/wait_set.h"
+
+namespace causeway {
+
+// A lane as the coordinator announces it.
+struct OpenedLane {
+  LaneIdentity identity;
+  std::string label;  // its writer's agent
+  MappedFile file;    // read-only
+  uint64_t lane_page_offset = 0;
+  uint64_t cursor_offset = 0;  // of the reader's page for it, in the cursor file
+  uint64_t roster_version = 0;
+};
+
+// Knows nothing of calls and connections, so that it can be tested without.
+class ReaderLanes {
+ public:
+  struct Options {
+    uint64_t reader_id = 0;
+    std::string stream;
+    uint64_t max_frame_bytes = 0;
+    WaitMode wait_mode = WaitMode::kAdaptive;
+  };
+
+  // `release_lane` tells the coordinator that a lane was read to its end and unmapped; it may not
+  // block.
+  ReaderLanes(const Options& options, MappedFile cursor_file,
+              std::function<void(uint64_t lane_id)> release_lane);
+  ~ReaderLanes();
+
+  // ---- The application's thread -----------------------------------------------------------------
+
+  // Whose turn it is; Reader::TryNext() reads it in line.
+  ReaderTurn& turn() { return turn_; }
+
+  // What Reader::TryNext() does when the lane whose turn it is has nothing, or has had its turn.
+  bool TryNextSlow(Frame& frame);
+
+  // As Reader::Next() and Reader::WaitForWriter().
+  absl::StatusOr<Delivery> Next(absl::Duration timeout);
+  absl::Status WaitForWriter(absl::Duration timeout);
+
+  // Leaves every lane and unmaps it.
+  void Close();
+
+  // ---- Any thread -------------------------------------------------------------------------------
+
+  // Adds a lane; one that is known already, or was read to its end, is left as it is.
+  // Errors as for LaneReader::Create(): the lane is not followed, and told as lost.
+  absl::Status AddLane(OpenedLane lane);
+
+  // The writer of this lane will add nothing.
+  void EndLane(uint64_t lane_id, EndCause cause);
+
+  // The coordinator has forgotten a lane that this reader had left.
+  void Released(uint64_t lane_id);
+
+  // The coordinator has said everything again: a lane that is not among `lane_ids` has ended.
+  void KeepOnly(const std::vector<uint64_t>& lane_ids);
+
+  // Ends the reader, for good: FailedPrecondition.
+  void Fence(absl::Status why);
+
+  size_t lanes() const;
+  std::vector<LaneLag> Lags() const;
+  ReaderCounters counters() const;
+
+ private:
+  struct Lane {
+    uint64_t id = 0;
+    std::string label;
+    std::unique_ptr<LaneReader> reader;
+    // For Lags(), which may not touch the reader.
+    Mapping lane_page;
+    Mapping cursor_page;
+    bool ended = false;
+  };
+  struct Loss {
+    uint64_t lane_id;
+    uint64_t position;
+    absl::Status why;
+  };
+
+  void TakeNews();
+  // Leaves the lane at `index` of served_.
+  void Retire(size_t index);
+  std::optional<absl::StatusOr<Delivery>> Outcome();
+  void Wait(Deadline deadline);
+
+  const Options options_;
+  const MappedFile cursor_file_;
+  const std::function<void(uint64_t)> release_lane_;
+
+  // Of the application's thread.
+  ReaderTurn turn_;
+  WaitSet wait_set_;
+  std::vector<Lane*> served_;
+  size_t serving_ = 0;  // index of turn_.lane
+  std::deque<Loss> losses_;
+  bool seen_a_lane_ = false;
+  bool stopped_ = false;  // fenced or closed
+  EndCause end_cause_ = EndCause::kClosed;
+  absl::Status out_of_memory_;  // of the last round
+
+  std::atomic<bool> news_{false};  // arrived_, lost_ or fenced_ has something
+
+  mutable absl::Mutex mutex_;
+  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Status fenced_ ABSL_GUARDED_BY(mutex_);
+  // Only the application's thread erases, so that its pointers in served_ hold.
+  absl::flat_hash_map<uint64_t, std::unique_ptr<Lane>> lanes_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_set<uint64_t> left_ ABSL_GUARDED_BY(mutex_);  // until their end was told
+  std::vector<Lane*> arrived_ ABSL_GUARDED_BY(mutex_);
+  std::vector<Loss> lost_ ABSL_GUARDED_BY(mutex_);  // before they could be followed
+  uint64_t opened_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t ended_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t lost_count_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace causeway
+
+#endif  // CAUSEWAY_AGENTS_READER_LANES_H_
