@@ -177,9 +177,12 @@ void Attachment::Run() {
       uint64_t count;
       (void)!read(wake_.get(), &count, sizeof(count));
     }
-    // Also when poll() saw nothing: a task runs after all events that had arrived before it.
+    // Taken before the events are: what had arrived when a task was added is then read before it
+    // runs.
+    TakeTasks();
     if (connection_ == nullptr || Drain()) RunTasks();
   }
+  TakeTasks();
   RunTasks();
 }
 
@@ -293,17 +296,19 @@ void Attachment::Lose(const absl::Status& why) {
   }
 }
 
+void Attachment::TakeTasks() {
+  absl::MutexLock lock(&mutex_);
+  taken_.insert(taken_.end(), tasks_.begin(), tasks_.end());
+  tasks_.clear();
+}
+
 void Attachment::RunTasks() {
-  std::vector<Task*> tasks;
-  {
-    absl::MutexLock lock(&mutex_);
-    tasks.swap(tasks_);
-  }
-  for (Task* task : tasks) {
+  for (Task* task : taken_) {
     task->body();
     absl::MutexLock lock(&mutex_);
     task->done = true;  // Its owner returns, and the task is gone.
   }
+  taken_.clear();
 }
 
 }  // namespace causeway

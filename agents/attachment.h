@@ -102,6 +102,7 @@ class Attachment {
   absl::Status HandleWelcome(const v1::Welcome& welcome);
   absl::Status HandleRefused(const v1::Refused& refused);
   void Lose(const absl::Status& why);
+  void TakeTasks();
   void RunTasks();
   void Wake();
   bool Stopping() const;
@@ -120,6 +121,7 @@ class Attachment {
   absl::Time next_attempt_ = absl::InfinitePast();
   absl::Time greeting_deadline_ = absl::InfiniteFuture();
   absl::Duration pause_;
+  std::vector<Task*> taken_;  // from tasks_, to be run after the events that are read next
 
   mutable absl::Mutex mutex_;
   // Replaced by the thread only, which may therefore read it without the lock.
