@@ -76,13 +76,17 @@ absl::Status Attachment::Start() {
   absl::MutexLock lock(&mutex_);
   if (state_ == State::kEnded) return last_error_;
   return absl::Status(
-      last_error_.ok() ? absl::StatusCode::kUnavailable : last_error_.code(),
+      last_error_.code(),
       absl::StrCat("not attached within ", absl::FormatDuration(options_.attach_timeout), ": ",
                    last_error_.message()));
 }
 
 Attachment::Attachment(Options options, Callbacks callbacks)
-    : options_(std::move(options)), callbacks_(std::move(callbacks)), pause_(kFirstPause) {}
+    : options_(std::move(options)),
+      callbacks_(std::move(callbacks)),
+      pause_(kFirstPause),
+      last_error_(absl::UnavailableError(
+          absl::StrCat("there was no time to try the coordinator of ", options_.dir))) {}
 
 Attachment::~Attachment() {
   {
