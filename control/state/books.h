@@ -33,6 +33,9 @@ struct Books {
   // The next id or epoch of ownership, never given before. Journalled.
   uint64_t NextId();
   uint64_t NextEpoch();
+  // The coordinator's own epoch; 0 before its first start.
+  uint64_t RaiseCoordinatorEpoch();
+  uint64_t CoordinatorEpoch() const;
 
   const Limits limits;
   Journal journal;

@@ -16,6 +16,7 @@
 #include "control/state/books.h"
 #include "control/state/journal.h"
 #include "control/state/limits.h"
+#include "control/state/place.h"
 #include "control/state/reader_operations.h"
 #include "control/state/records.pb.h"
 #include "control/state/session_operations.h"
@@ -32,6 +33,11 @@ struct EpochStart {
   // Every session of the records. Each is to be checked for life: if its boot id differs or its
   // process is gone, SessionOperations::ProcessExited(); else watch its pidfd and wait for it.
   std::vector<records::Session> to_check;
+  // Ranges whose blocks are to be freed: reservations and returns that were cut short.
+  std::vector<FileRange> to_free;
+  // The files that should exist, to be opened anew. Every other file in the coordinator's two
+  // directories is a left-over of the last coordinator: unlink it.
+  std::vector<records::File> live_files;
 };
 
 // Composes the tables and the operations on them.

@@ -5,8 +5,11 @@
 
 #include <cstdint>
 #include <map>
-#include <memory>
+#include <optional>
 #include <set>
+#include <string>
+#include <string_view>
+#include <utility>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
@@ -29,7 +32,7 @@ class ExtentTable : public Table<records::Extent> {
 
   // Where an extent of `length` bytes (whole pages) would go in the file, which may have none yet.
   // RESOURCE_EXHAUSTED: the address space is used up.
-  absl::StatusOr<uint64_t> FindSpace(uint64_t file_id, uint64_t length) const;
+  absl::StatusOr<uint64_t> FindSpace(uint64_t file_id, uint64_t length);
 
   // The first extent of the file that shares a byte with [offset, offset + length), or null.
   const records::Extent* Overlapping(uint64_t file_id, uint64_t offset, uint64_t length) const;
@@ -41,6 +44,9 @@ class ExtentTable : public Table<records::Extent> {
   const std::set<uint64_t>& OfSession(uint64_t session_id) const {
     return by_session_.Of(session_id);
   }
+
+  // The segment that the lane was granted under this key, or null; null for the empty key.
+  const records::Extent* FindByKey(uint64_t lane_id, std::string_view idempotency_key) const;
 
   // What a session may write of the coordinator's files; files that users brought do not count.
   uint64_t WritableBytes(uint64_t session_id) const;
@@ -57,8 +63,8 @@ class ExtentTable : public Table<records::Extent> {
  private:
   struct FileSpace {
     std::map<uint64_t, uint64_t> by_offset;
-    // Only for the coordinator's own files: null for one that a user brought.
-    std::unique_ptr<ExtentAllocator> allocator;
+    // Nothing for a file that a user brought, whose extents are not placed but counted off.
+    std::optional<ExtentAllocator> allocator;
   };
 
   void AddSpace(const records::Extent& extent);
@@ -68,6 +74,7 @@ class ExtentTable : public Table<records::Extent> {
   absl::flat_hash_map<uint64_t, FileSpace> files_;
   Index<uint64_t, uint64_t> by_owner_;
   Index<uint64_t, uint64_t> by_session_;
+  absl::flat_hash_map<std::pair<uint64_t, std::string>, uint64_t> by_key_;
   absl::flat_hash_map<uint64_t, uint64_t> writable_bytes_;
   absl::flat_hash_map<uint64_t, uint64_t> segment_bytes_;
   uint64_t total_writable_bytes_ = 0;

@@ -17,7 +17,9 @@ void LaneTable::OnChange(const records::Lane* before, const records::Lane* after
     }
   }
   if (after != nullptr) {
-    by_stream_.Add(after->stream_id(), after->lane_id());
+    if (after->state() != records::Lane::STATE_RETIRED) {
+      by_stream_.Add(after->stream_id(), after->lane_id());
+    }
     by_session_.Add(after->session_id(), after->lane_id());
     if (!after->idempotency_key().empty()) {
       by_key_[std::make_pair(after->session_id(), after->idempotency_key())] = after->lane_id();

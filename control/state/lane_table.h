@@ -20,7 +20,9 @@ class LaneTable : public Table<records::Lane> {
  public:
   using Table::Table;
 
+  // Without retired ones: the stream has no more to do with them.
   const std::set<uint64_t>& OfStream(uint64_t stream_id) const { return by_stream_.Of(stream_id); }
+  // In all states.
   const std::set<uint64_t>& OfSession(uint64_t session_id) const {
     return by_session_.Of(session_id);
   }

@@ -94,7 +94,8 @@ absl::StatusOr<StreamDetails> DescribeStream(const Books& books, std::string_vie
 
 // The sessions that hold most of the coordinator's space, largest first: for RESOURCE_EXHAUSTED.
 std::vector<SpaceHolder> LargestHolders(const Books& books, size_t count);
-// The same as text: `session 5 "camera" 1.5 GiB, session 9 "store" 4 KiB`, or "nobody".
+// The same in words, in bytes: `session 5 "camera" 1073741824, session 9 "store" 4096`, or
+// "nobody".
 std::string DescribeLargestHolders(const Books& books, size_t count);
 
 }  // namespace causeway

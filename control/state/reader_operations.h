@@ -63,12 +63,12 @@ class ReaderOperations {
   // Everything asked for is allocated, populated and zero: opens the reader and joins it to every
   // open lane, or asks for more.
   //
-  // NOT_FOUND: not reserved. FAILED_PRECONDITION: the session ended or was evicted meanwhile; the
-  // reservation is cancelled. RESOURCE_EXHAUSTED: max_writable_bytes_per_agent, for the pages that
-  // came on top; the reservation stays, to be cancelled.
+  // NOT_FOUND: not reserved. FAILED_PRECONDITION: the session ended or was evicted meanwhile.
+  // RESOURCE_EXHAUSTED: max_writable_bytes_per_agent, for the pages that come on top. After any
+  // error, Cancel().
   absl::StatusOr<ReaderConfirmation> Confirm(uint64_t reader_id, int64_t now_unix_ms);
 
-  // The I/O failed: takes the reservation back and retires the file. NOT_FOUND: not reserved.
+  // Takes the reservation back and retires the file. NOT_FOUND: not reserved.
   absl::Status Cancel(uint64_t reader_id);
 
   // The reader has read an ended lane to its end and unmapped it. Releasing what was released, or

@@ -31,11 +31,14 @@ class StreamOperations {
   // their holders.
   absl::Status Delete(std::string_view name);
 
-  // The stream of that name, whatever its options; created with `create_options` if it is missing
-  // and they are given. Errors as Create; NOT_FOUND: missing, and not to be created.
-  absl::StatusOr<records::Stream> FindOrCreate(
-      std::string_view name, const std::optional<v1::StreamOptions>& create_options,
-      int64_t now_unix_ms);
+  // The stream that an open would use: the one of that name, whatever its options, or the one that
+  // Ensure() would create, with stream_id 0, if it is missing and `create_options` are given.
+  // Changes nothing. Errors as Create; NOT_FOUND: missing, and not to be created.
+  absl::StatusOr<records::Stream> Plan(
+      std::string_view name, const std::optional<v1::StreamOptions>& create_options) const;
+
+  // The planned stream, created if it was missing.
+  records::Stream Ensure(records::Stream planned, int64_t now_unix_ms);
 
  private:
   Books& books_;

@@ -68,16 +68,16 @@ struct SegmentReservation {
 //                  ▲                                                               │
 //                  └────────────────── writer closed, detached or proven dead ─────┘
 //
-// Reserve and Confirm (or Cancel) bracket the I/O, which runs between them on any thread. Whoever
-// reserved must call exactly one of the two, whatever happened to the session meanwhile: the
-// reservation owns its file or range until then.
+// Reserve and Confirm bracket the I/O, which runs between them on any thread. Whoever reserved must
+// bring it to an end, whatever happened to the session meanwhile: by a Confirm that succeeds, or,
+// if the I/O or Confirm failed, by Cancel. The reservation owns its file or range until then.
 class WriterOperations {
  public:
   explicit WriterOperations(Books* books) : books_(*books) {}
 
   // Reserves a lane with its page and two segments, and its cursor page with every open reader.
   //
-  // INVALID_ARGUMENT, NOT_FOUND, RESOURCE_EXHAUSTED: as StreamOperations::FindOrCreate; also
+  // INVALID_ARGUMENT, NOT_FOUND, RESOURCE_EXHAUSTED: as StreamOperations::Plan; also
   // INVALID_ARGUMENT: the idempotency key is too long or was used for something else.
   // RESOURCE_EXHAUSTED: max_lanes_per_stream, max_lanes_per_agent, max_writable_bytes_per_agent.
   // UNAVAILABLE: the session's connection is lost, or the first call with that key is under way:
@@ -87,8 +87,8 @@ class WriterOperations {
   // Everything in `to_back` is allocated, populated and zero: opens the lane, sends the writer its
   // descriptor, and introduces it and the stream's readers to each other.
   //
-  // NOT_FOUND: not reserved. FAILED_PRECONDITION: the session ended or was evicted meanwhile; the
-  // reservation is cancelled. (Not UNAVAILABLE while disconnected: the snapshot says it again.)
+  // NOT_FOUND: not reserved. FAILED_PRECONDITION: the session ended or was evicted meanwhile. (That
+  // it is disconnected is no error: the snapshot will say it all again.)
   absl::StatusOr<WriterGrant> Confirm(uint64_t lane_id, int64_t now_unix_ms);
 
   // The I/O failed: takes the reservation back and retires the lane's file. NOT_FOUND: not
@@ -105,18 +105,19 @@ class WriterOperations {
 
   // The reserved segment is allocated, populated and zero: grants it.
   //
-  // NOT_FOUND: no such reservation: the lane ended and is gone; its file is retired, so there is
-  // nothing to free. FAILED_PRECONDITION: the lane has ended; the reservation is cancelled, and the
-  // caller frees the blocks.
+  // NOT_FOUND: no such reservation: the lane ended and is gone with its file.
+  // FAILED_PRECONDITION: the lane has ended.
   absl::StatusOr<records::Extent> ConfirmSegment(uint64_t extent_id, int64_t now_unix_ms);
 
-  // The I/O failed, and what it had allocated is freed. OK if the lane is gone.
+  // Takes the reservation back; the caller has freed the blocks. OK if the lane is gone.
+  // FAILED_PRECONDITION: it was confirmed.
   absl::Status CancelSegment(uint64_t extent_id);
 
   // The writer gives a segment back. The caller frees its blocks and then calls FinishReturn();
   // until then nobody gets the range.
   //
   // NOT_FOUND: the session has no such lane, or the lane no granted segment at `offset`.
+  // FAILED_PRECONDITION: the lane has ended: its segments go with it.
   absl::StatusOr<SegmentReservation> BeginReturn(uint64_t session_id, uint64_t lane_id,
                                                  uint64_t offset);
   // OK if the lane is gone.
