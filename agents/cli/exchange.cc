@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
@@ -196,14 +195,6 @@ absl::StatusOr<ExchangeReport> Run(const ExchangeFlags& flags, int& signal) {
   }
   if (!status.ok()) return status;
   return report;
-}
-
-// Ends by the signal, as whoever sent it expects, now that everything is tidied up.
-[[noreturn]] void EndBySignal(int number) {
-  std::fflush(nullptr);
-  std::signal(number, SIG_DFL);
-  raise(number);
-  _exit(128 + number);
 }
 
 bool WantsJson(int argc, char** argv) {

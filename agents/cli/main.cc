@@ -15,6 +15,9 @@
 #include "absl/strings/str_cat.h"
 #include "agents/cli/command_line.h"
 #include "agents/cli/coordinator.h"
+#include "agents/cli/copy.h"
+#include "agents/cli/copy_job.h"
+#include "agents/cli/copy_worker.h"
 #include "agents/cli/ephemeral_coordinator.h"
 #include "agents/cli/exchange.h"
 #include "agents/cli/exchange_worker.h"
@@ -37,6 +40,7 @@ constexpr Subcommand kSubcommands[] = {
     {"exchange", "Send real bytes between processes, and prove that they arrived", ExchangeMain},
     {"publish", "Write standard input to a stream", PublishMain},
     {"subscribe", "Write what comes over a stream to standard output", SubscribeMain},
+    {"copy", "Copy a file with several processes", CopyMain},
     {"ls", "List a coordinator's streams, agents and extents", LsMain},
     {"create", "Make a stream", CreateMain},
     {"delete", "Delete a stream", DeleteMain},
@@ -44,6 +48,7 @@ constexpr Subcommand kSubcommands[] = {
     {kCoordinator, "Serve a directory until a signal comes", RunCoordinator},
     {kExchangeProducer, nullptr, ExchangeProducerMain},
     {kExchangeConsumer, nullptr, ExchangeConsumerMain},
+    {kCopyWorker, nullptr, CopyWorkerMain},
 };
 
 constexpr char kVersion[] = "0.1.0";

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <utility>
 
@@ -77,6 +78,13 @@ std::string DescribeWaitStatus(int wait_status) {
     return absl::StrCat("was killed by signal ", signal, " (", strsignal(signal), ")");
   }
   return absl::StrCat("exited with status ", WEXITSTATUS(wait_status));
+}
+
+void EndBySignal(int signal) {
+  std::fflush(nullptr);
+  std::signal(signal, SIG_DFL);
+  raise(signal);
+  _exit(128 + signal);
 }
 
 absl::StatusOr<ProcessGroup> ProcessGroup::Create() {

@@ -51,6 +51,9 @@ struct ProcessEvent {
 // "exited with status 3", "was killed by signal 9 (Killed)".
 std::string DescribeWaitStatus(int wait_status);
 
+// Ends this process by `signal`, as whoever sent it expects, now that everything is tidied up.
+[[noreturn]] void EndBySignal(int signal);
+
 // Starts and watches processes. Not thread-safe; to be used from the main thread, since the kernel
 // takes the end of the thread that started a child for the parent's death.
 //
