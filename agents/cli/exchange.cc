@@ -36,6 +36,10 @@ constexpr uint64_t kDefaultBytes = uint64_t{1} << 30;
 constexpr uint64_t kMaxConsumers = 64;
 constexpr uint64_t kMaxFrameBytes = uint64_t{256} << 20;
 
+constexpr uint64_t kMinSegmentBytes = uint64_t{256} << 10;
+constexpr uint64_t kLargeFrameBytes = uint64_t{4} << 20;
+constexpr uint64_t kSegments = 4;
+
 constexpr char kExamples[] =
     "  causeway exchange                                 1 GiB of a shared library, to two "
     "readers\n"
@@ -141,9 +145,12 @@ std::optional<uint64_t> TotalBytes(const PayloadLimits& limits, std::optional<ui
   return limits.rounds * *size;
 }
 
-// Small enough to stay in the processor's caches, large enough for several frames on their way.
+// Small enough to stay in the processor's caches, large enough for several frames, or for one if
+// frames are large themselves. Headers of frames and segments fit into the pages that are added.
 uint64_t SegmentBytes(uint64_t frame_bytes) {
-  return RoundUpToPage(std::max(uint64_t{256} << 10, 4 * frame_bytes)).value_or(0);
+  const uint64_t frames = frame_bytes > kLargeFrameBytes ? 1 : 4;
+  const uint64_t bytes = std::max(kMinSegmentBytes, frames * frame_bytes + 2 * PageSize());
+  return RoundUpToPage(bytes).value_or(bytes);
 }
 
 absl::StatusOr<ExchangeReport> Run(const ExchangeFlags& flags, int& signal) {
@@ -179,7 +186,7 @@ absl::StatusOr<ExchangeReport> Run(const ExchangeFlags& flags, int& signal) {
   options.frame_bytes = flags.frame_bytes;
   options.segment_bytes = SegmentBytes(flags.frame_bytes);
   options.capacity_bytes =
-      flags.capacity_bytes > 0 ? flags.capacity_bytes : 4 * options.segment_bytes;
+      flags.capacity_bytes > 0 ? flags.capacity_bytes : kSegments * options.segment_bytes;
   options.rounds = limits.rounds;
   options.max_bytes = limits.max_bytes;
   options.deadline = flags.deadline;

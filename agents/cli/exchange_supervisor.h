@@ -13,7 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "agents/cli/exchange_worker.h"
+#include "agents/cli/exchange_worker_options.h"
 #include "agents/cli/process_group.h"
 #include "agents/cli/progress.h"
 #include "agents/cli/report.h"

@@ -20,6 +20,7 @@
 #include "agents/cli/attach.h"
 #include "agents/cli/command_line.h"
 #include "agents/cli/digest.h"
+#include "agents/cli/exchange_worker_options.h"
 #include "agents/cli/input.h"
 #include "agents/cli/latency.h"
 #include "agents/cli/payload.h"
@@ -219,20 +220,7 @@ absl::Status RunConsumer(const ExchangeWorkerOptions& options, ReportPipe& pipe,
 int RunWorker(const char* subcommand, int argc, char** argv,
               absl::Status (*run)(const ExchangeWorkerOptions&, ReportPipe&, WorkerReport&)) {
   ExchangeWorkerOptions options;
-  CommandLine line(subcommand, "Part of exchange, which starts it.", "");
-  line.Text("dir", &options.dir, "");
-  line.Text("stream", &options.stream, "");
-  line.Text("name", &options.name, "");
-  line.Text("input", &options.input, "");
-  line.Count("consumers", &options.consumers, "");
-  line.Count("frame_bytes", &options.frame_bytes, "");
-  line.Count("segment_bytes", &options.segment_bytes, "");
-  line.Count("capacity_bytes", &options.capacity_bytes, "");
-  line.Count("rounds", &options.rounds, "");
-  line.Count("max_bytes", &options.max_bytes, "");
-  line.Duration("deadline", &options.deadline, "");
-  line.Switch("hash", &options.hash, "");
-  const absl::StatusOr<bool> parsed = line.Parse(argc, argv);
+  const absl::StatusOr<bool> parsed = ParseExchangeWorkerArguments(argc, argv, options);
   if (!parsed.ok()) return Fail(subcommand, parsed.status());
   if (!*parsed) return 0;
   if (fcntl(kReportFd, F_GETFD) < 0) {
@@ -245,23 +233,6 @@ int RunWorker(const char* subcommand, int argc, char** argv,
 }
 
 }  // namespace
-
-std::vector<std::string> ExchangeWorkerArguments(const char* subcommand,
-                                                 const ExchangeWorkerOptions& options) {
-  return {subcommand,
-          absl::StrCat("--dir=", options.dir),
-          absl::StrCat("--stream=", options.stream),
-          absl::StrCat("--name=", options.name),
-          absl::StrCat("--input=", options.input),
-          absl::StrCat("--consumers=", options.consumers),
-          absl::StrCat("--frame_bytes=", options.frame_bytes),
-          absl::StrCat("--segment_bytes=", options.segment_bytes),
-          absl::StrCat("--capacity_bytes=", options.capacity_bytes),
-          absl::StrCat("--rounds=", options.rounds),
-          absl::StrCat("--max_bytes=", options.max_bytes),
-          absl::StrCat("--deadline=", absl::FormatDuration(options.deadline)),
-          absl::StrCat("--hash=", options.hash ? "true" : "false")};
-}
 
 int ExchangeProducerMain(int argc, char** argv) {
   return RunWorker(kExchangeProducer, argc, argv, RunProducer);

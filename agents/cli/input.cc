@@ -51,9 +51,6 @@ absl::StatusOr<UniqueFd> OpenInput(const std::string& path) {
   UniqueFd fd(path == "-" ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
                           : open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd.valid()) {
-    if (path == "-" && errno == EBADF) {
-      return absl::InvalidArgumentError("standard input is closed; name a file instead of -");
-    }
     return StatusFromErrno(errno, {.operation = "open", .path = path});
   }
   struct stat attributes;

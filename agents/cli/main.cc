@@ -1,5 +1,6 @@
 // The program `causeway`: one subcommand per entry of the table.
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -21,6 +22,7 @@
 #include "agents/cli/ephemeral_coordinator.h"
 #include "agents/cli/exchange.h"
 #include "agents/cli/exchange_worker.h"
+#include "agents/cli/exchange_worker_options.h"
 #include "agents/cli/ls.h"
 #include "agents/cli/manage.h"
 #include "agents/cli/publish.h"
@@ -106,7 +108,17 @@ void GoWhereTheUserIs() {
   unsetenv("BUILD_WORKING_DIRECTORY");
 }
 
+// A program that is started without standard descriptors would give their numbers to its sockets
+// and files. What stands in for them fails when it is used.
+void OpenStandardDescriptors() {
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    // The lowest number that is free is what open() gives.
+    if (fcntl(fd, F_GETFD) < 0) open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+  }
+}
+
 int Main(int argc, char** argv) {
+  OpenStandardDescriptors();
   std::setlocale(LC_CTYPE, "");
   GoWhereTheUserIs();
   if (argc < 1) return kExitUsage;
