@@ -364,7 +364,7 @@ int ReplaceUnderTheHandler(MappedFile& file, uint32_t seed) {
 TEST_F(SigbusChainTest, RepairsTouchNoMemoryThatHasTakenAnUnmappedRangesPlace) {
   const uint32_t seed = std::random_device()();
   EXPECT_EQ(RunInChild([&] {
-              alarm(40);  // A stale handler may also leave a range that faults for ever.
+              alarm(200);  // A stale handler may also leave a range that faults for ever.
               const struct sigaction give_up = Plain(&GiveUpStalePointer);
               sigaction(SIGSEGV, &give_up, nullptr);
               sigaction(SIGBUS, &give_up, nullptr);

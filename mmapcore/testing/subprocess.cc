@@ -83,6 +83,14 @@ Peer::~Peer() {
   RepeatIfInterrupted([&] { return waitpid(pid_, &status, 0); });
 }
 
+void Peer::Kill() {
+  const pid_t pid = std::exchange(pid_, 0);
+  if (pid == 0) return;
+  kill(pid, SIGKILL);
+  int status = 0;
+  RepeatIfInterrupted([&] { return waitpid(pid, &status, 0); });
+}
+
 absl::StatusOr<std::string> Peer::Ask(const std::string& line) {
   signal(SIGPIPE, SIG_IGN);  // A peer that has ended is an error below, not our end.
   const std::string message = line + "\n";

@@ -33,6 +33,9 @@ class Peer {
   // Unavailable: the program has ended.
   absl::StatusOr<std::string> Ask(const std::string& line);
 
+  // Ends the program by SIGKILL, and waits for its end.
+  void Kill();
+
  private:
   Peer(int pid, UniqueFd to_peer, UniqueFd from_peer);
 
