@@ -120,17 +120,17 @@ class SqliteStore : public Store {
   int Apply(absl::Span<const Write> writes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // Undoes the transaction that `code` ended, and tells a full disk from one that cannot be
-  // trusted. `log_bytes` is how long the log was before the transaction.
+  // trusted. `log_bytes` is the length of the log before the transaction.
   absl::Status Abandon(int code, bool while_committing, absl::Span<const Write> writes,
-                       int64_t log_bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+                       std::optional<int64_t> log_bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // Cuts what a transaction for which there was no space added to the log. Returns whether it is
   // certain that a restart finds nothing of it.
-  bool CutLog(int64_t log_bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool CutLog(std::optional<int64_t> log_bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  // SQLite's write-ahead log, and its length.
+  // SQLite's write-ahead log, and its length if that can be had.
   sqlite3_file* LogFile() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  int64_t LogBytes() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::optional<int64_t> LogBytes() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // Moves the log into the file if it has grown long.
   void MaybeCheckpoint() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -174,7 +174,7 @@ absl::Status SqliteStore::Commit(absl::Span<const Write> writes) {
   absl::MutexLock lock(&mutex_);
   if (absl::Status status = CheckUsable(); !status.ok()) return status;
   if (writes.empty()) return absl::OkStatus();
-  const int64_t log_bytes = LogBytes();
+  const std::optional<int64_t> log_bytes = LogBytes();
   int code = Apply(writes);
   if (code != SQLITE_OK) return Abandon(code, /*while_committing=*/false, writes, log_bytes);
   code = Run(open_->statements.commit);
@@ -198,7 +198,7 @@ int SqliteStore::Apply(absl::Span<const Write> writes) {
 }
 
 absl::Status SqliteStore::Abandon(int code, bool while_committing, absl::Span<const Write> writes,
-                                  int64_t log_bytes) {
+                                  std::optional<int64_t> log_bytes) {
   SqliteDatabase& database = open_->database;
   const absl::Status status = database.Error(code, "commit to");
   bool undone = true;
@@ -206,14 +206,15 @@ absl::Status SqliteStore::Abandon(int code, bool while_committing, absl::Span<co
   if (sqlite3_get_autocommit(database.get()) == 0) {
     undone = Run(open_->statements.rollback) == SQLITE_OK;
   }
-  const bool log_is_clean = CutLog(log_bytes);
-  // When a commit runs out of memory, that may be after the sync.
-  const bool no_memory = (code & 0xff) == SQLITE_NOMEM || code == SQLITE_IOERR_NOMEM;
-  const bool nothing_left = !while_committing || (log_is_clean && !no_memory);
-  if (undone && absl::IsResourceExhausted(status) && nothing_left) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat(status.message(), "; the batch of ", writes.size(), " writes needs ",
-                     SizeOf(writes), " bytes, and ", FreeSpaceText(path_), " are free"));
+  if (undone && absl::IsResourceExhausted(status)) {
+    const bool log_is_clean = CutLog(log_bytes);
+    // When a commit runs out of memory, that may be after the sync.
+    const bool no_memory = (code & 0xff) == SQLITE_NOMEM || code == SQLITE_IOERR_NOMEM;
+    if (!while_committing || (log_is_clean && !no_memory)) {
+      return absl::ResourceExhaustedError(
+          absl::StrCat(status.message(), "; the batch of ", writes.size(), " writes needs ",
+                       SizeOf(writes), " bytes, and ", FreeSpaceText(path_), " are free"));
+    }
   }
   // Closing must not make a part of the file of what may or may not be on the disk.
   sqlite3_db_config(database.get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
@@ -224,16 +225,18 @@ absl::Status SqliteStore::Abandon(int code, bool while_committing, absl::Span<co
   return failure_;
 }
 
-bool SqliteStore::CutLog(int64_t log_bytes) {
+bool SqliteStore::CutLog(std::optional<int64_t> log_bytes) {
+  const std::optional<int64_t> now = LogBytes();
+  if (!log_bytes.has_value() || !now.has_value()) return false;
   // The log is written from front to back, and the page that makes a transaction valid comes last.
   // If the log grew, then the write that failed was at its end, and that page is cut short. Cut off
   // what grew: it takes space, and the next failure shall be as easy to tell.
-  if (LogBytes() > log_bytes) {
-    return LogFile()->pMethods->xTruncate(LogFile(), log_bytes) == SQLITE_OK;
+  if (*now > *log_bytes) {
+    return LogFile()->pMethods->xTruncate(LogFile(), *log_bytes) == SQLITE_OK;
   }
   // Else the write that failed was to overwrite old pages. File systems that copy on write refuse
   // that, too, when they are full; and old bytes after half of the new ones may make a valid page.
-  return log_bytes == 0;
+  return *log_bytes == 0;
 }
 
 sqlite3_file* SqliteStore::LogFile() const {
@@ -242,9 +245,9 @@ sqlite3_file* SqliteStore::LogFile() const {
   return file;
 }
 
-int64_t SqliteStore::LogBytes() const {
+std::optional<int64_t> SqliteStore::LogBytes() const {
   sqlite3_int64 bytes = 0;
-  LogFile()->pMethods->xFileSize(LogFile(), &bytes);
+  if (LogFile()->pMethods->xFileSize(LogFile(), &bytes) != SQLITE_OK) return std::nullopt;
   return bytes;
 }
 
