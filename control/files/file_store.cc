@@ -1,5 +1,6 @@
 #include "control/files/file_store.h"
 
+#include <endian.h>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -146,6 +147,16 @@ absl::StatusOr<UniqueFd> FileStore::Open(uint64_t file_id, v1::Protection protec
 std::string FileStore::Label(uint64_t file_id) const {
   const std::shared_ptr<File> file = Find(file_id);
   return file == nullptr ? "" : file->path;
+}
+
+std::optional<uint64_t> FileStore::ReadWord(uint64_t file_id, uint64_t offset) const {
+  const absl::StatusOr<UniqueFd> file = Open(file_id, v1::PROTECTION_READ);
+  uint64_t word;
+  if (!file.ok() ||
+      pread(file->get(), &word, sizeof(word), static_cast<off_t>(offset)) != sizeof(word)) {
+    return std::nullopt;
+  }
+  return le64toh(word);
 }
 
 void FileStore::Forget(uint64_t file_id) {

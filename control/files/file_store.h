@@ -60,6 +60,10 @@ class FileStore {
   // The file's path, or the label it was brought with; empty if it is not known.
   std::string Label(uint64_t file_id) const;
 
+  // Eight bytes of a file of the coordinator's, as they are now: somebody else may be writing them.
+  // Nothing if the file is not known, or ends before. For operators' eyes.
+  std::optional<uint64_t> ReadWord(uint64_t file_id, uint64_t offset) const;
+
   // The file is nobody's any more: it cannot be opened from here on. Closes what was brought.
   void Forget(uint64_t file_id);
 

@@ -7,6 +7,7 @@
 
 #include <fstream>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -147,6 +148,16 @@ TEST_F(FileStoreTest, TruncatesWhatSomebodyMayStillHaveMapped) {
   EXPECT_EQ(attributes.st_size, static_cast<off_t>(4 * PageSize()));
   EXPECT_EQ(attributes.st_nlink, 0u);
   EXPECT_THAT(files_.Remove("lane-1", v1::DURABILITY_MEMORY, true), IsOk());
+}
+
+TEST_F(FileStoreTest, ReadsAWordForOperators) {
+  ASSERT_THAT(files_.Back(NewFile(1, 1)), IsOk());
+  const absl::StatusOr<UniqueFd> file = files_.Open(1, v1::PROTECTION_READ_WRITE);
+  const unsigned char bytes[8] = {0x2a};
+  ASSERT_EQ(pwrite(file->get(), bytes, 8, 16), 8);
+  EXPECT_EQ(files_.ReadWord(1, 16), 42u);
+  EXPECT_EQ(files_.ReadWord(1, PageSize()), std::nullopt);
+  EXPECT_EQ(files_.ReadWord(2, 0), std::nullopt);
 }
 
 TEST_F(FileStoreTest, ForgottenFileIsNotOpened) {

@@ -62,38 +62,33 @@ absl::StatusOr<v1::HandoffRequest> ParseRequest(const Datagram& datagram) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<HandoffServer>> HandoffServer::Start(EventLoop* loop,
-                                                                    UniqueFd listening,
-                                                                    const HandoffLimits& limits,
-                                                                    HandoffReceiver* receiver) {
-  std::unique_ptr<HandoffServer> server(
-      new HandoffServer(loop, std::move(listening), limits, receiver));
-  if (absl::Status status = server->Watch(); !status.ok()) return status;
-  return server;
-}
-
-HandoffServer::HandoffServer(EventLoop* loop, UniqueFd listening, const HandoffLimits& limits,
-                             HandoffReceiver* receiver)
-    : loop_(loop),
-      limits_(limits),
-      receiver_(receiver),
-      timer_(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)),
-      spare_(open("/dev/null", O_RDONLY | O_CLOEXEC)),
-      listening_(std::move(listening)) {}
-
-absl::Status HandoffServer::Watch() {
-  if (!timer_.valid() || !spare_.valid()) {
+absl::StatusOr<std::unique_ptr<HandoffServer>> HandoffServer::Create(EventLoop* loop,
+                                                                     const HandoffLimits& limits) {
+  std::unique_ptr<HandoffServer> server(new HandoffServer(loop, limits));
+  if (!server->timer_.valid() || !server->spare_.valid()) {
     return absl::ResourceExhaustedError(
         "no descriptor left for handoff.sock: raise the limit of open files (ulimit -n)");
   }
   absl::StatusOr<EventLoop::WatchId> timer =
-      loop_->Add(timer_.get(), EPOLLIN, [this](uint32_t) { OnTimer(); });
+      loop->Add(server->timer_.get(), EPOLLIN, [raw = server.get()](uint32_t) { raw->OnTimer(); });
   if (!timer.ok()) return timer.status();
-  absl::MutexLock lock(&mutex_);
-  const int flags = fcntl(listening_.get(), F_GETFL);
-  if (flags < 0 || fcntl(listening_.get(), F_SETFL, flags | O_NONBLOCK) < 0) {
+  return server;
+}
+
+HandoffServer::HandoffServer(EventLoop* loop, const HandoffLimits& limits)
+    : loop_(loop),
+      limits_(limits),
+      timer_(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)),
+      spare_(open("/dev/null", O_RDONLY | O_CLOEXEC)) {}
+
+absl::Status HandoffServer::Serve(UniqueFd listening, HandoffReceiver* receiver) {
+  const int flags = fcntl(listening.get(), F_GETFL);
+  if (flags < 0 || fcntl(listening.get(), F_SETFL, flags | O_NONBLOCK) < 0) {
     return StatusFromErrno(errno, {.operation = "fcntl", .path = "handoff.sock"});
   }
+  absl::MutexLock lock(&mutex_);
+  receiver_ = receiver;
+  listening_ = std::move(listening);
   absl::StatusOr<EventLoop::WatchId> watch =
       loop_->Add(listening_.get(), EPOLLIN, [this](uint32_t) { OnAcceptable(); });
   if (!watch.ok()) return watch.status();

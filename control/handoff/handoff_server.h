@@ -64,11 +64,13 @@ class HandoffReceiver {
 // Thread-safe. The loop must be stopped before this object goes away.
 class HandoffServer {
  public:
-  // Serves `listening`, a listening SOCK_SEQPACKET Unix socket. `loop` and `receiver` must outlive
-  // the server. ResourceExhausted: no descriptor left.
-  static absl::StatusOr<std::unique_ptr<HandoffServer>> Start(EventLoop* loop, UniqueFd listening,
-                                                              const HandoffLimits& limits,
-                                                              HandoffReceiver* receiver);
+  // A server without connections. `loop` must outlive it. ResourceExhausted: no descriptor left.
+  static absl::StatusOr<std::unique_ptr<HandoffServer>> Create(EventLoop* loop,
+                                                               const HandoffLimits& limits);
+
+  // Begins to accept from `listening`, a listening SOCK_SEQPACKET Unix socket, and to report to
+  // `receiver`, which must outlive the loop. Once. ResourceExhausted: fs.epoll.max_user_watches.
+  absl::Status Serve(UniqueFd listening, HandoffReceiver* receiver);
 
   HandoffServer(const HandoffServer&) = delete;
   HandoffServer& operator=(const HandoffServer&) = delete;
@@ -105,9 +107,7 @@ class HandoffServer {
     bool doomed = false;         // to be closed: nothing more is sent or read
   };
 
-  HandoffServer(EventLoop* loop, UniqueFd listening, const HandoffLimits& limits,
-                HandoffReceiver* receiver);
-  absl::Status Watch();
+  HandoffServer(EventLoop* loop, const HandoffLimits& limits);
 
   // On the loop's thread.
   void OnAcceptable();
@@ -131,9 +131,9 @@ class HandoffServer {
 
   EventLoop* const loop_;
   const HandoffLimits limits_;
-  HandoffReceiver* const receiver_;
-  const UniqueFd timer_;  // timerfd: rings when the oldest Hello is due
-  UniqueFd spare_;        // given up for a moment to accept, and refuse, when no descriptor is left
+  HandoffReceiver* receiver_ = nullptr;  // set before there are connections
+  const UniqueFd timer_;                 // timerfd: rings when the oldest Hello is due
+  UniqueFd spare_;  // given up for a moment to accept, and refuse, when no descriptor is left
 
   absl::Mutex mutex_;
   UniqueFd listening_ ABSL_GUARDED_BY(mutex_);

@@ -108,7 +108,8 @@ class HandoffServerTest : public ::testing::Test {
  protected:
   void Start(const HandoffLimits& limits = {}) {
     loop_ = *EventLoop::Start();
-    server_ = *HandoffServer::Start(loop_.get(), listener_.TakeListening(), limits, &recorder_);
+    server_ = *HandoffServer::Create(loop_.get(), limits);
+    ASSERT_TRUE(server_->Serve(listener_.TakeListening(), &recorder_).ok());
   }
   ~HandoffServerTest() override { loop_.reset(); }
 

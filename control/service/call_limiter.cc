@@ -1,0 +1,27 @@
+#include "control/service/call_limiter.h"
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+
+namespace causeway {
+
+absl::StatusOr<CallLimiter::Place> CallLimiter::Enter(const std::string& caller) {
+  absl::MutexLock lock(&mutex_);
+  size_t& running = running_[caller];
+  if (running >= max_calls_per_agent_) {
+    return absl::ResourceExhaustedError(absl::StrCat("the agent has ", running,
+                                                     " calls running, the limit of one agent ",
+                                                     "(max_calls_per_agent); wait for one to end"));
+  }
+  ++running;
+  return Place(this, caller);
+}
+
+CallLimiter::Place::~Place() {
+  if (limiter_ == nullptr) return;
+  absl::MutexLock lock(&limiter_->mutex_);
+  const auto found = limiter_->running_.find(caller_);
+  if (--found->second == 0) limiter_->running_.erase(found);
+}
+
+}  // namespace causeway

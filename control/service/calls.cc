@@ -1,0 +1,42 @@
+#include "control/service/calls.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "control/state/queries.h"
+
+namespace causeway {
+namespace {
+
+// Named in the error of a full file system.
+constexpr size_t kHoldersNamed = 3;
+
+}  // namespace
+
+absl::Status BackRanges(const CallParts& parts, const std::vector<FileRange>& ranges) {
+  for (const FileRange& range : ranges) {
+    const absl::Status status = parts.files->Back(range);
+    if (status.ok()) continue;
+    if (!absl::IsResourceExhausted(status)) return status;
+    const absl::StatusOr<std::string> holders =
+        parts.state->Run([](Catalog& catalog) -> absl::StatusOr<std::string> {
+          return DescribeLargestHolders(catalog.books(), kHoldersNamed);
+        });
+    if (!holders.ok()) return status;
+    return absl::ResourceExhaustedError(
+        absl::StrCat(status.message(), "; largest holders: ", *holders));
+  }
+  return absl::OkStatus();
+}
+
+v1::Extent ToApi(const records::Extent& extent) {
+  v1::Extent api;
+  api.set_file_id(extent.file_id());
+  api.set_offset(extent.offset());
+  api.set_length(extent.length());
+  return api;
+}
+
+int64_t NowUnixMs() { return absl::ToUnixMillis(absl::Now()); }
+
+}  // namespace causeway

@@ -1,0 +1,56 @@
+// What every call of an agent does first.
+
+#ifndef CAUSEWAY_CONTROL_SERVICE_CALLS_H_
+#define CAUSEWAY_CONTROL_SERVICE_CALLS_H_
+
+#include <cstdint>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "control/api/v1/types.pb.h"
+#include "control/files/file_store.h"
+#include "control/state/catalog.h"
+#include "control/state/place.h"
+#include "control/state/state_thread.h"
+
+namespace causeway {
+
+// What calls work with; all of it outlives them.
+struct CallParts {
+  StateThread* state;
+  FileStore* files;
+};
+
+// Runs `operation(catalog, session_id)` on the state thread for the session whose token has the
+// hash `token_sha256`. Errors as SessionOperations::Authenticate() and StateThread::Run().
+template <typename Operation>
+auto RunFor(const CallParts& parts, const std::string& token_sha256, Operation operation) {
+  using Result = std::invoke_result_t<Operation, Catalog&, uint64_t>;
+  return parts.state->Run([&](Catalog& catalog) -> Result {
+    absl::StatusOr<uint64_t> session = catalog.sessions().Authenticate(token_sha256);
+    if (!session.ok()) return session.status();
+    return operation(catalog, *session);
+  });
+}
+
+// Backs every range. ResourceExhausted: the message has the largest holders of space, too.
+absl::Status BackRanges(const CallParts& parts, const std::vector<FileRange>& ranges);
+
+v1::Extent ToApi(const records::Extent& extent);
+
+// Milliseconds of the wall clock.
+int64_t NowUnixMs();
+
+// How the errors of calls name what they are about (control/service/error_details.h).
+inline constexpr char kStreamResource[] = "causeway.v1.Stream";
+inline constexpr char kLaneResource[] = "causeway.v1.Lane";
+inline constexpr char kReaderResource[] = "causeway.v1.Reader";
+inline constexpr char kSplitResource[] = "causeway.v1.Split";
+inline constexpr char kAgentResource[] = "causeway.v1.Agent";
+inline constexpr char kFileResource[] = "causeway.v1.File";
+
+}  // namespace causeway
+
+#endif  // CAUSEWAY_CONTROL_SERVICE_CALLS_H_

@@ -1,0 +1,92 @@
+#include "control/service/reader_calls.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "control/api/names/stream_name.h"
+#include "control/log/log.h"
+#include "control/service/error_details.h"
+
+namespace causeway {
+namespace {
+
+ErrorSubject AboutReader(uint64_t reader_id, std::string_view field) {
+  return {
+      .field = field, .resource_type = kReaderResource, .resource_name = absl::StrCat(reader_id)};
+}
+
+v1::OpenReaderResponse ToResponse(const ReaderGrant& grant) {
+  v1::OpenReaderResponse response;
+  response.set_stream_id(grant.stream.stream_id());
+  response.set_reader_id(grant.reader.reader_id());
+  response.set_file_id(grant.reader.file_id());
+  *response.mutable_options() = grant.stream.options();
+  return response;
+}
+
+}  // namespace
+
+absl::StatusOr<v1::OpenReaderResponse> ReaderCalls::Open(const std::string& token_sha256,
+                                                         const v1::OpenReaderRequest& request) {
+  const ErrorSubject subject = {.field = "create_options",
+                                .resource_type = kStreamResource,
+                                .resource_name = QuotedName(request.stream())};
+  if (absl::Status bad = ValidateStreamName(request.stream()); !bad.ok()) {
+    return WithDetail(std::move(bad), {.field = "stream"});
+  }
+  OpenReader open = {.stream = request.stream(),
+                     .idempotency_key = request.idempotency_key(),
+                     .now_unix_ms = NowUnixMs()};
+  if (request.create_if_missing()) open.create_options = request.create_options();
+  absl::StatusOr<ReaderReservation> reserved =
+      RunFor(parts_, token_sha256,
+             [&](Catalog& catalog, uint64_t session) -> absl::StatusOr<ReaderReservation> {
+               open.session_id = session;
+               return catalog.readers().Reserve(open);
+             });
+  if (!reserved.ok()) return WithDetail(reserved.status(), subject);
+  if (reserved->already_open) return ToResponse(reserved->grant);
+
+  const uint64_t reader_id = reserved->grant.reader.reader_id();
+  absl::Status status = BackRanges(parts_, reserved->to_back);
+  while (status.ok()) {
+    absl::StatusOr<ReaderConfirmation> confirmed = parts_.state->Run(
+        [&](Catalog& catalog) { return catalog.readers().Confirm(reader_id, NowUnixMs()); });
+    status = confirmed.status();
+    if (!status.ok()) break;
+    if (confirmed->complete) return ToResponse(confirmed->grant);
+    // Lanes were opened meanwhile. There are at most as many as the stream may have.
+    status = BackRanges(parts_, confirmed->to_back);
+  }
+  // These two say that the reservation is gone already.
+  if (!absl::IsFailedPrecondition(status) && !absl::IsNotFound(status)) {
+    const absl::Status cancelled =
+        parts_.state->Run([&](Catalog& catalog) { return catalog.readers().Cancel(reader_id); });
+    if (!cancelled.ok()) {
+      Log(LogLevel::kError, "reader cannot be cancelled",
+          {{"reader", reader_id}, {"reason", cancelled}});
+    }
+  }
+  return WithDetail(std::move(status), subject);
+}
+
+absl::Status ReaderCalls::ReleaseLane(const std::string& token_sha256,
+                                      const v1::ReleaseLaneRequest& request) {
+  return WithDetail(RunFor(parts_, token_sha256,
+                           [&](Catalog& catalog, uint64_t session) -> absl::Status {
+                             return catalog.readers().ReleaseLane(session, request.reader_id(),
+                                                                  request.lane_id());
+                           }),
+                    AboutReader(request.reader_id(), "lane_id"));
+}
+
+absl::Status ReaderCalls::Close(const std::string& token_sha256,
+                                const v1::CloseReaderRequest& request) {
+  return WithDetail(RunFor(parts_, token_sha256,
+                           [&](Catalog& catalog, uint64_t session) -> absl::Status {
+                             return catalog.readers().Close(session, request.reader_id());
+                           }),
+                    AboutReader(request.reader_id(), "reader_id"));
+}
+
+}  // namespace causeway

@@ -1,0 +1,53 @@
+// A gRPC server on a Unix socket.
+
+#ifndef CAUSEWAY_CONTROL_SERVICE_RPC_SERVER_H_
+#define CAUSEWAY_CONTROL_SERVICE_RPC_SERVER_H_
+
+#include <cstddef>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+namespace grpc {
+class Service;
+}  // namespace grpc
+
+namespace causeway {
+
+struct RpcLimits {
+  size_t max_request_bytes = 64 * 1024;  // a longer message is RESOURCE_EXHAUSTED, and never held
+  size_t max_response_bytes = 64 * 1024 * 1024;
+  int max_concurrent_streams = 64;  // calls of one connection; more wait at the client
+  int max_threads = 128;            // of the server
+};
+
+// Serves until it is shut down. Reflection and grpc.health.v1 are on.
+class RpcServer {
+ public:
+  // Listens on the Unix socket `path`, mode 0600, and answers for `service`.
+  // Unavailable: it cannot listen there.
+  static absl::StatusOr<std::unique_ptr<RpcServer>> Start(const std::string& path,
+                                                          std::shared_ptr<grpc::Service> service,
+                                                          const RpcLimits& limits);
+
+  // Shutdown(absl::ZeroDuration()).
+  ~RpcServer();
+  RpcServer(const RpcServer&) = delete;
+  RpcServer& operator=(const RpcServer&) = delete;
+
+  // Takes no more calls, waits up to `grace` for those that run, then cancels the rest and waits
+  // for them to return. Idempotent.
+  void Shutdown(absl::Duration grace);
+
+ private:
+  struct Impl;
+  explicit RpcServer(std::unique_ptr<Impl> impl);
+
+  const std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace causeway
+
+#endif  // CAUSEWAY_CONTROL_SERVICE_RPC_SERVER_H_

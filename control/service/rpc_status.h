@@ -1,0 +1,20 @@
+// From absl::Status to gRPC's.
+
+#ifndef CAUSEWAY_CONTROL_SERVICE_RPC_STATUS_H_
+#define CAUSEWAY_CONTROL_SERVICE_RPC_STATUS_H_
+
+#include "absl/status/status.h"
+
+namespace grpc {
+class Status;
+}  // namespace grpc
+
+namespace causeway {
+
+// The same code and message; payloads whose names are types' become google.rpc error details. Long
+// messages are cut, for they travel in a header.
+grpc::Status ToRpcStatus(const absl::Status& status);
+
+}  // namespace causeway
+
+#endif  // CAUSEWAY_CONTROL_SERVICE_RPC_STATUS_H_

@@ -1,0 +1,41 @@
+#include "control/service/session_links.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+
+namespace causeway {
+namespace {
+
+TEST(SessionLinks, AConnectionHasASessionFromItsWelcomeOn) {
+  SessionLinks links;
+  links.Greet(3, {.token = "secret"});
+  EXPECT_EQ(links.SessionOf(3), std::nullopt);
+  std::optional<Greeting> greeting = links.Welcome(3, 7);
+  ASSERT_TRUE(greeting.has_value());
+  EXPECT_EQ(greeting->token, "secret");
+  EXPECT_EQ(links.SessionOf(3), 7u);
+  EXPECT_EQ(links.Connections(), std::vector<uint64_t>{3});
+  EXPECT_FALSE(links.Welcome(3, 7).has_value());
+}
+
+TEST(SessionLinks, AClosedConnectionHasNone) {
+  SessionLinks links;
+  links.Greet(3, {.token = "secret"});
+  links.Welcome(3, 7);
+  EXPECT_EQ(links.Drop(3), 7u);
+  EXPECT_EQ(links.Drop(3), std::nullopt);
+  EXPECT_EQ(links.SessionOf(3), std::nullopt);
+}
+
+TEST(SessionLinks, AConnectionThatClosedBeforeItsWelcomeIsForgotten) {
+  SessionLinks links;
+  links.Greet(3, {.token = "secret"});
+  EXPECT_EQ(links.Drop(3), std::nullopt);
+  EXPECT_FALSE(links.Welcome(3, 7).has_value());
+}
+
+}  // namespace
+}  // namespace causeway

@@ -1,0 +1,148 @@
+#include "control/service/writer_calls.h"
+
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "control/api/names/stream_name.h"
+#include "control/log/log.h"
+#include "control/service/error_details.h"
+
+namespace causeway {
+namespace {
+
+ErrorSubject AboutStream(const v1::OpenWriterRequest& request) {
+  return {.field = "create_options",
+          .resource_type = kStreamResource,
+          .resource_name = QuotedName(request.stream())};
+}
+
+ErrorSubject AboutLane(uint64_t lane_id, std::string_view field) {
+  return {.field = field, .resource_type = kLaneResource, .resource_name = absl::StrCat(lane_id)};
+}
+
+v1::OpenWriterResponse ToResponse(const WriterGrant& grant) {
+  v1::OpenWriterResponse response;
+  response.set_stream_id(grant.stream.stream_id());
+  response.set_lane_id(grant.lane.lane_id());
+  response.set_epoch(grant.lane.epoch());
+  response.set_file_id(grant.lane.file_id());
+  *response.mutable_lane_page() = ToApi(grant.lane_page);
+  for (const records::Extent& segment : grant.segments) *response.add_segments() = ToApi(segment);
+  *response.mutable_options() = grant.stream.options();
+  return response;
+}
+
+// What is reserved and cannot be given back stays reserved until the next coordinator.
+void LogIfFailed(const absl::Status& status, std::string_view event, uint64_t id) {
+  if (!status.ok()) Log(LogLevel::kError, event, {{"id", id}, {"reason", status}});
+}
+
+}  // namespace
+
+absl::StatusOr<v1::OpenWriterResponse> WriterCalls::Open(const std::string& token_sha256,
+                                                         const v1::OpenWriterRequest& request) {
+  const ErrorSubject subject = AboutStream(request);
+  if (absl::Status bad = ValidateStreamName(request.stream()); !bad.ok()) {
+    return WithDetail(std::move(bad), {.field = "stream"});
+  }
+  OpenWriter open = {.stream = request.stream(),
+                     .idempotency_key = request.idempotency_key(),
+                     .now_unix_ms = NowUnixMs()};
+  if (request.create_if_missing()) open.create_options = request.create_options();
+  absl::StatusOr<WriterReservation> reserved =
+      RunFor(parts_, token_sha256,
+             [&](Catalog& catalog, uint64_t session) -> absl::StatusOr<WriterReservation> {
+               open.session_id = session;
+               return catalog.writers().Reserve(open);
+             });
+  if (!reserved.ok()) return WithDetail(reserved.status(), subject);
+  if (reserved->already_open) return ToResponse(reserved->grant);
+
+  const uint64_t lane_id = reserved->grant.lane.lane_id();
+  absl::Status status = BackRanges(parts_, reserved->to_back);
+  if (status.ok()) {
+    absl::StatusOr<WriterGrant> grant = parts_.state->Run(
+        [&](Catalog& catalog) { return catalog.writers().Confirm(lane_id, NowUnixMs()); });
+    if (grant.ok()) return ToResponse(*grant);
+    status = grant.status();
+    // These two say that the reservation is gone already.
+    if (absl::IsFailedPrecondition(status) || absl::IsNotFound(status)) {
+      return WithDetail(std::move(status), subject);
+    }
+  }
+  LogIfFailed(
+      parts_.state->Run([&](Catalog& catalog) { return catalog.writers().Cancel(lane_id); }),
+      "lane cannot be cancelled", lane_id);
+  return WithDetail(std::move(status), subject);
+}
+
+absl::StatusOr<v1::GrantSegmentResponse> WriterCalls::Grant(
+    const std::string& token_sha256, const v1::GrantSegmentRequest& request) {
+  const ErrorSubject subject = AboutLane(request.lane_id(), "length");
+  absl::StatusOr<SegmentReservation> reserved = RunFor(
+      parts_, token_sha256,
+      [&](Catalog& catalog, uint64_t session) -> absl::StatusOr<SegmentReservation> {
+        return catalog.writers().ReserveSegment({.session_id = session,
+                                                 .lane_id = request.lane_id(),
+                                                 .length = request.length(),
+                                                 .idempotency_key = request.idempotency_key(),
+                                                 .now_unix_ms = NowUnixMs()});
+      });
+  if (!reserved.ok()) return WithDetail(reserved.status(), subject);
+  v1::GrantSegmentResponse response;
+  if (reserved->already_granted) {
+    *response.mutable_segment() = ToApi(reserved->extent);
+    return response;
+  }
+
+  const uint64_t extent_id = reserved->extent.extent_id();
+  absl::Status status = BackRanges(parts_, {reserved->to_back});
+  bool reservation_stands = true;
+  if (status.ok()) {
+    absl::StatusOr<records::Extent> extent = parts_.state->Run(
+        [&](Catalog& catalog) { return catalog.writers().ConfirmSegment(extent_id, NowUnixMs()); });
+    if (extent.ok()) {
+      *response.mutable_segment() = ToApi(*extent);
+      return response;
+    }
+    status = extent.status();
+    reservation_stands = !absl::IsFailedPrecondition(status) && !absl::IsNotFound(status);
+  }
+  LogIfFailed(parts_.files->Free(reserved->to_back), "segment cannot be freed", extent_id);
+  if (reservation_stands) {
+    LogIfFailed(parts_.state->Run(
+                    [&](Catalog& catalog) { return catalog.writers().CancelSegment(extent_id); }),
+                "segment cannot be cancelled", extent_id);
+  }
+  return WithDetail(std::move(status), subject);
+}
+
+absl::Status WriterCalls::Return(const std::string& token_sha256,
+                                 const v1::ReturnSegmentRequest& request) {
+  const ErrorSubject subject = AboutLane(request.lane_id(), "offset");
+  absl::StatusOr<SegmentReservation> returning =
+      RunFor(parts_, token_sha256,
+             [&](Catalog& catalog, uint64_t session) -> absl::StatusOr<SegmentReservation> {
+               return catalog.writers().BeginReturn(session, request.lane_id(), request.offset());
+             });
+  if (!returning.ok()) return WithDetail(returning.status(), subject);
+  const uint64_t extent_id = returning->extent.extent_id();
+  // A range that keeps its blocks is emptied before anybody gets it again: the return stands.
+  LogIfFailed(parts_.files->Free(returning->to_back), "segment cannot be freed", extent_id);
+  return WithDetail(parts_.state->Run([&](Catalog& catalog) {
+    return catalog.writers().FinishReturn(extent_id);
+  }),
+                    subject);
+}
+
+absl::Status WriterCalls::Close(const std::string& token_sha256,
+                                const v1::CloseWriterRequest& request) {
+  return WithDetail(RunFor(parts_, token_sha256,
+                           [&](Catalog& catalog, uint64_t session) -> absl::Status {
+                             return catalog.writers().Close(session, request.lane_id());
+                           }),
+                    AboutLane(request.lane_id(), "lane_id"));
+}
+
+}  // namespace causeway
