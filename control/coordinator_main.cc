@@ -1,0 +1,78 @@
+#include "control/coordinator_main.h"
+
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <memory>
+#include <variant>
+
+#include "absl/status/statusor.h"
+#include "control/coordinator.h"
+#include "control/coordinator_flags.h"
+#include "control/log/log.h"
+
+namespace causeway {
+namespace {
+
+// Descriptors wait in queues for agents that are slow to read: the default of 1,024 is soon met.
+void RaiseLimitOfOpenFiles() {
+  rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+sigset_t StopSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  return signals;
+}
+
+void SayReady(int descriptor) {
+  constexpr char kLine[] = "ready\n";
+  if (write(descriptor, kLine, sizeof(kLine) - 1) < 0) {
+    Log(LogLevel::kWarning, "ready_fd cannot be written", {{"ready_fd", descriptor}});
+  }
+  close(descriptor);
+}
+
+}  // namespace
+
+int CoordinatorMain(int argc, char** argv) {
+  const auto parsed = ParseCoordinatorFlags(argc, argv);
+  if (const auto* answer = std::get_if<FlagsAnswer>(&parsed)) {
+    std::fputs(answer->text.c_str(), answer->exit_code == 0 ? stdout : stderr);
+    return answer->exit_code;
+  }
+  const CoordinatorFlags& flags = std::get<CoordinatorFlags>(parsed);
+  LogToStandardError(flags.log_level);
+  umask(077);
+  RaiseLimitOfOpenFiles();
+  // Before there are threads, which inherit it: the signals are for sigwait() alone.
+  const sigset_t stop_signals = StopSignals();
+  pthread_sigmask(SIG_BLOCK, &stop_signals, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+
+  absl::StatusOr<std::unique_ptr<Coordinator>> coordinator = Coordinator::Start(flags.options);
+  if (!coordinator.ok()) {
+    Log(LogLevel::kError, "cannot serve",
+        {{"directory", flags.options.directory}, {"reason", coordinator.status()}});
+    return 1;
+  }
+  Log(LogLevel::kInfo, "ready", {{"directory", (*coordinator)->directory()}, {"pid", getpid()}});
+  if (flags.ready_fd >= 0) SayReady(flags.ready_fd);
+
+  int signal_number = 0;
+  sigwait(&stop_signals, &signal_number);
+  Log(LogLevel::kInfo, "stopping", {{"signal", signal_number}});
+  pthread_sigmask(SIG_UNBLOCK, &stop_signals, nullptr);  // The second one ends the process.
+  (*coordinator)->Shutdown();
+  return 0;
+}
+
+}  // namespace causeway

@@ -1,0 +1,19 @@
+// The coordinator as a program.
+
+#ifndef CAUSEWAY_CONTROL_COORDINATOR_MAIN_H_
+#define CAUSEWAY_CONTROL_COORDINATOR_MAIN_H_
+
+namespace causeway {
+
+// Serves a directory until SIGTERM or SIGINT comes; a second signal ends the process at once.
+// Flags as --help prints them, dashes for underscores allowed. To be called on the main thread,
+// before there are others: it sets the process's umask, its signal mask and its limit of open
+// files. Logs go to standard error.
+//
+// Returns the exit code: 0: stopped in good order. 1: could not serve; the log says why. 2: wrong
+// flags.
+int CoordinatorMain(int argc, char** argv);
+
+}  // namespace causeway
+
+#endif  // CAUSEWAY_CONTROL_COORDINATOR_MAIN_H_

@@ -1,0 +1,39 @@
+// How a coordinator is told what to be.
+
+#ifndef CAUSEWAY_CONTROL_COORDINATOR_OPTIONS_H_
+#define CAUSEWAY_CONTROL_COORDINATOR_OPTIONS_H_
+
+#include <cstdint>
+#include <string>
+
+#include "control/state/limits.h"
+
+namespace causeway {
+
+// What one peer may make the coordinator do at once. The limits on what it may have are in Limits.
+struct ServingLimits {
+  uint64_t max_connections = 1024;          // of handoff.sock
+  uint64_t hello_deadline_ms = 5000;        // from connecting to Hello
+  uint64_t max_unread_events = 4096;        // of one agent; then it is cut off, and may resume
+  uint64_t max_unread_bytes = 1024 * 1024;  // likewise
+  uint64_t max_calls_per_agent = 16;        // running at once
+  uint64_t max_request_bytes = 64 * 1024;
+  uint64_t max_rpc_threads = 128;
+  uint64_t max_waiting_workers = 64;  // calls of TakeExtent that wait at once, of all agents
+  uint64_t max_wait_ms = 30'000;      // of one such call
+};
+
+struct CoordinatorOptions {
+  std::string directory;           // its parent must exist
+  std::string volatile_directory;  // empty: one in /dev/shm that goes with `directory`
+  Limits limits;
+  ServingLimits serving;
+  bool ephemeral = false;  // leave nothing behind
+};
+
+// What DescribeCoordinator answers, and --version prints.
+inline constexpr char kCoordinatorVersion[] = "0.1.0";
+
+}  // namespace causeway
+
+#endif  // CAUSEWAY_CONTROL_COORDINATOR_OPTIONS_H_

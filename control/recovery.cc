@@ -1,0 +1,95 @@
+#include "control/recovery.h"
+
+#include <cstddef>
+#include <string>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "control/log/log.h"
+#include "control/process/incarnation.h"
+#include "control/process/process_identity.h"
+#include "control/state/queries.h"
+
+namespace causeway {
+namespace {
+
+absl::StatusOr<std::vector<records::File>> RecordedFiles(StateThread& state) {
+  return state.Run([](Catalog& catalog) -> absl::StatusOr<std::vector<records::File>> {
+    std::vector<records::File> files;
+    PageRequest next = {.size = kMaxPageSize};
+    do {
+      absl::StatusOr<Page<records::File>> page = ListFiles(catalog.books(), next);
+      if (!page.ok()) return page.status();
+      for (records::File& file : page->items) files.push_back(std::move(file));
+      next.token = page->next_token;
+    } while (!next.token.empty());
+    return files;
+  });
+}
+
+// The process of a session; nothing where it could not be identified when it attached.
+absl::StatusOr<IncarnationFound> FindProcess(const records::Incarnation& incarnation) {
+  if (incarnation.pid() <= 0) return IncarnationFound{.state = Incarnation::kUnknown};
+  return FindIncarnation({.boot_id = incarnation.boot_id(),
+                          .pid_namespace = incarnation.pid_namespace(),
+                          .pid = static_cast<pid_t>(incarnation.pid()),
+                          .start_ticks = incarnation.start_time_ticks()});
+}
+
+}  // namespace
+
+absl::Status RecoverFiles(StateThread& state, FileStore& files) {
+  absl::StatusOr<std::vector<records::File>> recorded = RecordedFiles(state);
+  if (!recorded.ok()) return recorded.status();
+  for (const records::File& file : *recorded) {
+    if (file.state() == records::File::STATE_RETIRED) {
+      // The last coordinator may have been killed before it came to that.
+      const absl::Status removed = files.Remove(file.name(), file.durability(), /*truncate=*/true);
+      if (!removed.ok()) {
+        Log(LogLevel::kWarning, "file cannot be removed",
+            {{"file", file.file_id()}, {"reason", removed}});
+      }
+    } else {
+      files.Register(file.file_id(), file.name(), file.durability());
+    }
+  }
+  absl::StatusOr<size_t> strays = files.RemoveUnregistered();
+  if (!strays.ok()) return strays.status();
+  if (*strays > 0) Log(LogLevel::kInfo, "unrecorded files removed", {{"files", *strays}});
+  return absl::OkStatus();
+}
+
+absl::Status RecoverSessions(const std::vector<records::Session>& sessions, StateThread& state,
+                             ProcessWatch& processes) {
+  for (const records::Session& session : sessions) {
+    const uint64_t id = session.session_id();
+    absl::StatusOr<IncarnationFound> found = FindProcess(session.incarnation());
+    if (!found.ok()) return found.status();
+    switch (found->state) {
+      case Incarnation::kDead: {
+        const absl::Status ended =
+            state.Run([id](Catalog& catalog) { return catalog.sessions().ProcessExited(id); });
+        if (!ended.ok()) return ended;
+        Log(LogLevel::kInfo, "agent died meanwhile",
+            {{"session", id}, {"pid", session.incarnation().pid()}});
+        break;
+      }
+      case Incarnation::kAlive: {
+        const absl::Status watched = processes.Watch(id, std::move(found->pidfd));
+        if (!watched.ok()) return watched;
+        Log(LogLevel::kInfo, "agent expected to resume",
+            {{"session", id}, {"pid", session.incarnation().pid()}});
+        break;
+      }
+      case Incarnation::kUnknown:
+        Log(LogLevel::kWarning, "agent cannot be watched",
+            {{"session", id},
+             {"pid", session.incarnation().pid()},
+             {"advice", "its pid is of another namespace; once it is gone, evict it"}});
+        break;
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace causeway
