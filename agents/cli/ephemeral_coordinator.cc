@@ -47,7 +47,7 @@ absl::Status EphemeralCoordinator::Start(ProcessGroup& group, int& signal) {
       group.Start({.name = kCoordinator,
                    .args = {kCoordinator, absl::StrCat("--dir=", dir_),
                             absl::StrCat("--volatile_dir=", volatile_dir_), "--ephemeral",
-                            absl::StrCat("--ready_fd=", kReportFd)},
+                            "--log_level=error", absl::StrCat("--ready_fd=", kReportFd)},
                    .stop_signal = SIGTERM});
   if (!child.ok()) return child.status();
   const absl::StatusOr<ProcessEvent> event = group.Next(absl::Now() + kStartTimeout);

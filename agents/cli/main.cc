@@ -15,7 +15,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "agents/cli/command_line.h"
-#include "agents/cli/coordinator.h"
 #include "agents/cli/copy.h"
 #include "agents/cli/copy_job.h"
 #include "agents/cli/copy_worker.h"
@@ -27,6 +26,7 @@
 #include "agents/cli/manage.h"
 #include "agents/cli/publish.h"
 #include "agents/cli/subscribe.h"
+#include "control/coordinator_main.h"
 
 namespace causeway {
 namespace {
@@ -47,7 +47,7 @@ constexpr Subcommand kSubcommands[] = {
     {"create", "Make a stream", CreateMain},
     {"delete", "Delete a stream", DeleteMain},
     {"evict", "Fence an agent", EvictMain},
-    {kCoordinator, "Serve a directory until a signal comes", RunCoordinator},
+    {kCoordinator, "Serve a directory until a signal comes", CoordinatorMain},
     {kExchangeProducer, nullptr, ExchangeProducerMain},
     {kExchangeConsumer, nullptr, ExchangeConsumerMain},
     {kCopyWorker, nullptr, CopyWorkerMain},
