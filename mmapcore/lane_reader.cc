@@ -17,6 +17,7 @@
 #include "mmapcore/segment_format.h"
 #include "mmapcore/segment_supply.h"
 #include "mmapcore/sigbus_guard.h"
+#include "mmapcore/spin_pause.h"
 
 namespace causeway {
 namespace {
@@ -29,6 +30,11 @@ constexpr uint32_t kNoMark = ~uint32_t{0};
 
 // How many segments one TryNext() follows. An honest lane needs few, a hostile one has no end.
 constexpr int kMaxSegmentsPerCall = 16;
+
+// See LaneReader::Linger().
+constexpr int kLingerPauses = 64;
+constexpr uint64_t kStreamingFrames = 4;
+constexpr uint32_t kCatchUpsPerProbe = 256;
 
 // Beyond this no lane gets in years; positions below it can be added without wrapping.
 constexpr uint64_t kMaxBasePosition = uint64_t{1} << 62;
@@ -111,7 +117,10 @@ FrameView LaneReader::TryNextSlow() {
     // After the word: what it says may come from a page of zeros.
     if (absl::Status status = CheckPages(); !status.ok()) return Fail(std::move(status));
     if (word == 0) {
-      if (gone == LaneEnd::kNotEnded) return NothingYet();
+      if (gone == LaneEnd::kNotEnded) {
+        if (!Linger()) return NothingYet();
+        continue;
+      }
       end_ = gone;
       return Finish(ReadState::kEnded);
     }
@@ -126,6 +135,7 @@ FrameView LaneReader::TryNextSlow() {
                                ReadState::kFrame, base_position_ + offset_};
       offset_ = next;
       holding_ = true;
+      ++frames_;
       return frame;
     }
     if (word == EncodeHeaderWord(0, FrameMark(FrameKind::kClose, generation_))) {
@@ -139,6 +149,21 @@ FrameView LaneReader::TryNextSlow() {
     ++segments;
   }
   return {.state = ReadState::kNothing};
+}
+
+bool LaneReader::Linger() {
+  if (frames_ == frames_at_catch_up_) return false;
+  const uint64_t frames = frames_at_catch_up_ == kNotCaughtUp ? 0 : frames_ - frames_at_catch_up_;
+  frames_at_catch_up_ = frames_;
+  if (++catch_ups_ % kCatchUpsPerProbe != 0) {
+    if (!lingered_ || frames < kStreamingFrames) {
+      lingered_ = false;
+      return false;
+    }
+  }
+  lingered_ = true;
+  for (int i = 0; i < kLingerPauses; ++i) SpinPause();
+  return true;
 }
 
 FrameView LaneReader::NothingYet() {
@@ -268,6 +293,7 @@ FrameView LaneReader::Fail(absl::Status status) {
 FrameView LaneReader::Finish(ReadState state) {
   state_ = state;
   base_position_ = position();
+  frames_at_catch_up_ = kNotCaughtUp;
   segment_ = kNowhere;
   mapping_ = &lane_mapping_;
   mark_ = kNoMark;

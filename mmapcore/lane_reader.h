@@ -96,7 +96,8 @@ class LaneReader {
 
   // Lets go of the frame before (as Release() does) and returns the next one. Its bytes are valid
   // until the next call of TryNext(), Release() or Close(). Does not block, except that following
-  // the lane into a segment that was not used before maps it.
+  // the lane into a segment that was not used before maps it. Finding nothing may take up to a
+  // microsecond longer than finding a frame (see Linger()).
   //
   // kEnded and kDamaged are final; but a lack of memory or of mappings (status() is
   // ResourceExhausted) is tried again by the next call.
@@ -113,8 +114,16 @@ class LaneReader {
                                  ReadState::kFrame, base_position_ + offset_};
         offset_ = next;
         holding_ = true;
+        ++frames_;
         return frame;
       }
+    }
+    // Looking again and again is kept short: most things that can end the wait are asked only
+    // now and then.
+    if (word == 0 && frames_ == frames_at_catch_up_ && ++empty_looks_ % kLooksPerCheck != 0 &&
+        writer_gone_.load(std::memory_order_relaxed) == LaneEnd::kNotEnded &&
+        !mapping_->damaged()) {
+      return {.state = ReadState::kNothing};
     }
     return TryNextSlow();
   }
@@ -145,6 +154,9 @@ class LaneReader {
   // kEnded.
   void Close();
 
+  // Frames returned so far.
+  uint64_t frames() const { return frames_; }
+
   // OK, or why TryNext() returned kDamaged.
   const absl::Status& status() const { return status_; }
 
@@ -159,11 +171,22 @@ class LaneReader {
  private:
   friend class WaitSet;
 
+  static constexpr uint32_t kLooksPerCheck = 32;
+  static constexpr uint64_t kNotCaughtUp = ~uint64_t{0};  // in no segment
+
   LaneReader(MappedFile lane_file, Mapping lane_mapping, uint64_t lane_page_offset,
              Mapping cursor_mapping, const LaneReaderOptions& options);
 
   bool finished() const { return state_ == ReadState::kEnded || state_ == ReadState::kDamaged; }
   FrameView TryNextSlow();
+  // Having caught up with a writer that streams small frames, a reader that looks at once shares
+  // every cache line with it while it is being written, and both run at the pace at which lines
+  // travel between cores. Staying away for less than a microsecond lets frames pile up, and both
+  // run freely. A reader finds out whether that pays: once in many catch-ups it stays away, and
+  // goes on to do so for as long as several frames are there when it comes back. Where frames come
+  // one by one, as answers to answers do, it looks at once. True: it has stayed away, and should
+  // look.
+  bool Linger();
   FrameView NothingYet();
   bool MayJoin() const;
   absl::Status Join();
@@ -183,6 +206,9 @@ class LaneReader {
   uint64_t limit_ = 0;   // a frame may end here: there is room for one more word behind it
   uint32_t mark_ = 0;    // of data frames
   bool holding_ = false;
+  uint64_t frames_ = 0;
+  uint64_t frames_at_catch_up_ = kNotCaughtUp;
+  uint32_t empty_looks_ = 0;
   CursorPage* cursor_;
   uint64_t base_position_ = 0;
   const Mapping* mapping_;
@@ -201,6 +227,8 @@ class LaneReader {
   ReadState state_ = ReadState::kNothing;  // kEnded and kDamaged are final
   LaneEnd end_ = LaneEnd::kNotEnded;
   absl::Status status_;
+  uint32_t catch_ups_ = 0;
+  bool lingered_ = false;
   uint32_t sleeps_ = 0;         // so far; the number of the present one
   uint64_t rung_position_ = 0;  // where a waiting writer was last told of
   std::atomic<LaneEnd> writer_gone_{LaneEnd::kNotEnded};

@@ -29,6 +29,7 @@
 #include "mmapcore/mapping.h"
 #include "mmapcore/segment_format.h"
 #include "mmapcore/segment_supply.h"
+#include "mmapcore/spin_pause.h"
 #include "mmapcore/writer_segments.h"
 
 namespace causeway {
@@ -133,7 +134,8 @@ class LaneWriter {
     // Relaxed: only this thread stores anything but what it stored itself.
     if (length >= claimed_.load(std::memory_order_relaxed)) [[unlikely]]
       return false;
-    const uint64_t next = tail_ + FrameSpan(length);
+    const uint64_t span = FrameSpan(length);
+    const uint64_t next = tail_ + span;
     // I1: the word behind a committed frame is zero or committed. Relaxed: ordered by the release
     // below, whose acquirer is the reader that goes on to the next word.
     HeaderWordAt(segment_, next).StoreRelaxed(0);
@@ -141,6 +143,9 @@ class LaneWriter {
     HeaderWordAt(segment_, tail_)
         .StoreRelease(EncodeHeaderWord(static_cast<uint32_t>(length), mark_));
     tail_ = next;
+    // Of the word that the next commit will zero, if that frame is as long as this one: it then
+    // need not wait for a line that a reader still has.
+    PrefetchForStore(segment_ + next + span);
     frames_.store(frames_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
     payload_bytes_.store(payload_bytes_.load(std::memory_order_relaxed) + length,
                          std::memory_order_relaxed);

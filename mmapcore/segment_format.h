@@ -63,6 +63,7 @@
 #ifndef CAUSEWAY_MMAPCORE_SEGMENT_FORMAT_H_
 #define CAUSEWAY_MMAPCORE_SEGMENT_FORMAT_H_
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -84,15 +85,20 @@ inline constexpr uint64_t kHeaderPageBytes = 4096;
 
 inline constexpr uint64_t kFrameAlignment = 8;
 inline constexpr uint64_t kHeaderWordBytes = 8;
+inline constexpr uint64_t kCacheLineBytes = 64;
 inline constexpr uint64_t kMaxFrameBytes = uint64_t{1} << 30;
 
 // A segment has room for its header page and at least one page of frames.
 inline constexpr uint64_t kMinSegmentBytes = 2 * kHeaderPageBytes;
 inline constexpr uint64_t kMaxSegmentBytes = uint64_t{1} << 31;
 
-// Bytes from one frame's header word to the next one's.
+// Bytes from one frame's header word to the next one's. Frames of up to a cache line take a power
+// of two, so that in a run of small frames of one length none lies in two lines; longer ones are
+// rounded up to whole words.
 constexpr uint64_t FrameSpan(uint64_t payload_bytes) {
-  return kHeaderWordBytes + ((payload_bytes + kFrameAlignment - 1) & ~(kFrameAlignment - 1));
+  const uint64_t bytes = kHeaderWordBytes + payload_bytes;
+  if (bytes <= kCacheLineBytes) return std::bit_ceil(bytes);
+  return (bytes + kFrameAlignment - 1) & ~(kFrameAlignment - 1);
 }
 
 // Bytes that a segment must have, before rounding to pages, to hold one frame of this length. The

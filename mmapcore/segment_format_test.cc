@@ -46,12 +46,23 @@ TEST(HeaderWord, KeepsLengthAndMark) {
   EXPECT_EQ(fields.mark, mark);
 }
 
-TEST(FrameSpan, IsTheHeaderWordAndThePayloadInWholeWords) {
+TEST(FrameSpan, OfASmallFrameIsAPowerOfTwo) {
   EXPECT_EQ(FrameSpan(0), 8u);
   EXPECT_EQ(FrameSpan(1), 16u);
   EXPECT_EQ(FrameSpan(8), 16u);
-  EXPECT_EQ(FrameSpan(9), 24u);
+  EXPECT_EQ(FrameSpan(9), 32u);
+  EXPECT_EQ(FrameSpan(24), 32u);
+  EXPECT_EQ(FrameSpan(25), 64u);
+  EXPECT_EQ(FrameSpan(56), 64u);
+}
+
+TEST(FrameSpan, OfALongerFrameIsTheHeaderWordAndThePayloadInWholeWords) {
+  EXPECT_EQ(FrameSpan(57), 72u);
+  EXPECT_EQ(FrameSpan(64), 72u);
+  EXPECT_EQ(FrameSpan(65), 80u);
   EXPECT_EQ(FrameSpan(kMaxFrameBytes), kMaxFrameBytes + 8);
+  // What a hostile header word may say does not wrap.
+  EXPECT_EQ(FrameSpan(UINT32_MAX), (uint64_t{1} << 32) + 8);
 }
 
 TEST(ReadPage, ReturnsWhatWasPublished) {

@@ -11,6 +11,7 @@
 #include "mmapcore/doorbell.h"
 #include "mmapcore/lane_reader.h"
 #include "mmapcore/process_barrier.h"
+#include "mmapcore/spin_pause.h"
 
 namespace causeway {
 namespace {
@@ -22,14 +23,6 @@ constexpr absl::Duration kLongestSleep = absl::Milliseconds(100);
 // Spins are measured in looks and bounded in time; the clock is read once in so many looks.
 constexpr int kLooksPerClock = 32;
 constexpr int64_t kMinSpinNanos = 500;
-
-void Pause() {
-#if defined(__x86_64__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  asm volatile("yield");
-#endif
-}
 
 }  // namespace
 
@@ -69,7 +62,7 @@ bool WaitSet::Spin(Deadline deadline) {
         spin_nanos_ = std::min(options_.max_spin_nanos, spin_nanos_ * 2);
         return true;
       }
-      Pause();
+      SpinPause();
     }
   } while (!until.HasPassed());
   spin_nanos_ = std::min(options_.max_spin_nanos, std::max(kMinSpinNanos, spin_nanos_ / 2));
