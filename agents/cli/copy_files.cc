@@ -62,7 +62,7 @@ absl::StatusOr<fs::path> ResolveTarget(const CopySource& source, const std::stri
   fs::path path(typed);
   if (fs::is_directory(path, error)) path /= fs::path(source.path()).filename();
   // A dangling link is resolved too: its target is what is to be made.
-  fs::path resolved = fs::weakly_canonical(path, error);
+  fs::path resolved = fs::weakly_canonical(fs::absolute(path, error), error);
   if (error) {
     errno = error.value();
     return Failed("resolving", path.string());

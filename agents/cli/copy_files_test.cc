@@ -146,6 +146,17 @@ TEST_F(CopyFilesTest, ALinkAsTargetIsFollowed) {
   EXPECT_TRUE(std::filesystem::is_symlink(scratch_.File("link")));
 }
 
+TEST_F(CopyFilesTest, ARelativePathIsMeantFromTheWorkingDirectory) {
+  const CopySource source = CopySource::Open(Write("source", "x")).value();
+  const std::filesystem::path before = std::filesystem::current_path();
+  std::filesystem::current_path(scratch_.path());
+  absl::StatusOr<CopyTarget> target = CopyTarget::Create(source, "target");
+  std::filesystem::current_path(before);
+  ASSERT_THAT(target, IsOk());
+  ASSERT_THAT(target->Publish(source, false), IsOk());
+  EXPECT_TRUE(std::filesystem::exists(scratch_.File("target")));
+}
+
 TEST_F(CopyFilesTest, WhatIsNoRegularFileIsRefused) {
   EXPECT_THAT(CopySource::Open(scratch_.path()),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("is a directory")));
