@@ -10,7 +10,7 @@ def law(of, forbids, because, allows = [], free = [], libraries_only = False):
 
     Args:
       of: the package (with those below it) whose targets are bound.
-      forbids: packages (with those below them), or repositories, that they may not reach.
+      forbids: packages (with those below them), targets or repositories that they may not reach.
       because: the reason, for who meets the law first in an error.
       allows: exceptions from forbids.
       free: packages (with those below them) of `of` that are not bound.
@@ -44,8 +44,8 @@ LAWS = [
     ),
     law(
         of = "//control",
-        because = "the coordinator serves agents in any language, so it needs none of ours",
-        forbids = ["//agents"],
+        because = "the coordinator is off the data path, and serves agents in any language",
+        forbids = ["//agents", "//mmapcore:lane_reader", "//mmapcore:lane_writer"],
         libraries_only = True,
     ),
 ]
