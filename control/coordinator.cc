@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "control/directory/coordinator_directory.h"
 #include "control/directory/unix_socket.h"
@@ -236,8 +237,9 @@ void Coordinator::Parts::Stop() {
     handoff->Send(connection, DrainingEvent(), UniqueFd()).IgnoreError();
   }
   splits.SendHome();
-  if (agents_server != nullptr) agents_server->Shutdown(kShutdownGrace);
-  if (admin_server != nullptr) admin_server->Shutdown(kShutdownGrace);
+  limiter.Close(absl::Now() + kShutdownGrace);
+  if (agents_server != nullptr) agents_server->Shutdown();
+  if (admin_server != nullptr) admin_server->Shutdown();
 
   // What is decided is carried out. The state thread calls the loop, so it stops first; what the
   // loop still tells it is refused, and the next coordinator finds it out anew.

@@ -71,6 +71,9 @@ constexpr ServingFlag kServingFlags[] = {
     {"max_wait_ms", &ServingLimits::max_wait_ms, 3'600'000, "time that one of them may wait"},
 };
 
+// Below what a negative number is when it is read as one without a sign.
+constexpr uint64_t kMaxLimit = uint64_t{1} << 62;
+
 const std::map<std::string, LogLevel> kLogLevels = {{"debug", LogLevel::kDebug},
                                                     {"info", LogLevel::kInfo},
                                                     {"warning", LogLevel::kWarning},
@@ -153,7 +156,7 @@ std::variant<CoordinatorFlags, FlagsAnswer> ParseCoordinatorFlags(int argc, char
         ->type_name("N");
   };
   for (const LimitFlag& flag : kLimitFlags) {
-    add(flag.name, &(options.limits.*flag.value), UINT64_MAX, "Limits of what there may be",
+    add(flag.name, &(options.limits.*flag.value), kMaxLimit, "Limits of what there may be",
         flag.help);
   }
   for (const ServingFlag& flag : kServingFlags) {

@@ -7,6 +7,9 @@ namespace causeway {
 
 absl::StatusOr<CallLimiter::Place> CallLimiter::Enter(const std::string& caller) {
   absl::MutexLock lock(&mutex_);
+  if (closed_) {
+    return absl::UnavailableError("the coordinator is stopping; try again with the next one");
+  }
   size_t& running = running_[caller];
   if (running >= max_calls_per_agent_) {
     return absl::ResourceExhaustedError(absl::StrCat("the agent has ", running,
@@ -15,6 +18,12 @@ absl::StatusOr<CallLimiter::Place> CallLimiter::Enter(const std::string& caller)
   }
   ++running;
   return Place(this, caller);
+}
+
+void CallLimiter::Close(absl::Time deadline) {
+  absl::MutexLock lock(&mutex_);
+  closed_ = true;
+  mutex_.AwaitWithDeadline(absl::Condition(this, &CallLimiter::NoneRuns), deadline);
 }
 
 CallLimiter::Place::~Place() {

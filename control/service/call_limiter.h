@@ -1,4 +1,4 @@
-// How many calls of one agent run at once.
+// Which calls of agents run.
 
 #ifndef CAUSEWAY_CONTROL_SERVICE_CALL_LIMITER_H_
 #define CAUSEWAY_CONTROL_SERVICE_CALL_LIMITER_H_
@@ -11,6 +11,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 
 namespace causeway {
 
@@ -39,11 +40,18 @@ class CallLimiter {
   };
 
   // Begins a call of `caller`, any name for it. ResourceExhausted: it has too many running.
+  // Unavailable: after Close().
   absl::StatusOr<Place> Enter(const std::string& caller);
 
+  // Lets nobody in any more, and waits until no call runs, or until `deadline`.
+  void Close(absl::Time deadline);
+
  private:
+  bool NoneRuns() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return running_.empty(); }
+
   const size_t max_calls_per_agent_;
   absl::Mutex mutex_;
+  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
   absl::flat_hash_map<std::string, size_t> running_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -1,8 +1,11 @@
 #include "control/service/call_limiter.h"
 
 #include <optional>
+#include <thread>
 #include <utility>
 
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "gtest/gtest.h"
 #include "mmapcore/testing/status_matchers.h"
 
@@ -33,6 +36,16 @@ TEST(CallLimiter, APlaceThatWasMovedIsOnePlace) {
     EXPECT_FALSE(limiter.Enter("a").ok());
   }
   EXPECT_THAT(limiter.Enter("a"), IsOk());
+}
+
+TEST(CallLimiter, ClosesWhenTheLastCallHasEnded) {
+  CallLimiter limiter(1);
+  std::optional<absl::StatusOr<CallLimiter::Place>> running = limiter.Enter("a");
+  limiter.Close(absl::Now());  // Does not wait for ever.
+  EXPECT_THAT(limiter.Enter("b"), StatusIs(absl::StatusCode::kUnavailable));
+  std::thread ending([&] { running.reset(); });
+  limiter.Close(absl::InfiniteFuture());
+  ending.join();
 }
 
 }  // namespace

@@ -6,11 +6,11 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <chrono>
 #include <mutex>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "mmapcore/errno_status.h"
 
 namespace causeway {
@@ -22,7 +22,7 @@ struct RpcServer::Impl {
 
 RpcServer::RpcServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
-RpcServer::~RpcServer() { Shutdown(absl::ZeroDuration()); }
+RpcServer::~RpcServer() { Shutdown(); }
 
 absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const std::string& path,
                                                             std::shared_ptr<grpc::Service> service,
@@ -54,8 +54,6 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const std::string& p
       std::make_unique<Impl>(Impl{.service = std::move(service), .server = std::move(server)})));
 }
 
-void RpcServer::Shutdown(absl::Duration grace) {
-  impl_->server->Shutdown(absl::ToChronoTime(absl::Now() + grace));
-}
+void RpcServer::Shutdown() { impl_->server->Shutdown(std::chrono::system_clock::now()); }
 
 }  // namespace causeway

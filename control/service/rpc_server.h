@@ -8,7 +8,6 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "absl/time/time.h"
 
 namespace grpc {
 class Service;
@@ -32,14 +31,14 @@ class RpcServer {
                                                           std::shared_ptr<grpc::Service> service,
                                                           const RpcLimits& limits);
 
-  // Shutdown(absl::ZeroDuration()).
+  // Shutdown().
   ~RpcServer();
   RpcServer(const RpcServer&) = delete;
   RpcServer& operator=(const RpcServer&) = delete;
 
-  // Takes no more calls, waits up to `grace` for those that run, then cancels the rest and waits
-  // for them to return. Idempotent.
-  void Shutdown(absl::Duration grace);
+  // Takes no more calls, cancels those that run and waits for them to return. At once, for gRPC
+  // would wait for clients that are merely connected, too. Idempotent.
+  void Shutdown();
 
  private:
   struct Impl;
