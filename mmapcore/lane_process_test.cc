@@ -1,0 +1,193 @@
+// Two processes and sudden death: SIGKILL at any instruction of one leaves the other with whole
+// frames, and going on.
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <random>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "gtest/gtest.h"
+#include "mmapcore/deadline.h"
+#include "mmapcore/lane_reader.h"
+#include "mmapcore/lane_writer.h"
+#include "mmapcore/testing/test_lane.h"
+#include "mmapcore/wait_set.h"
+
+namespace causeway {
+namespace {
+
+using ::causeway::testing::IsPatternFrame;
+using ::causeway::testing::PatternFrame;
+using ::causeway::testing::TestLane;
+
+// A child that runs `body`, until it is killed.
+class Child {
+ public:
+  explicit Child(const std::function<void()>& body) : pid_(fork()) {
+    if (pid_ != 0) return;
+    body();
+    _exit(0);
+  }
+  ~Child() { Kill(); }
+
+  void Kill() {
+    if (pid_ <= 0) return;
+    kill(pid_, SIGKILL);
+    Wait();
+  }
+
+  void Wait() {
+    waitpid(pid_, nullptr, 0);
+    pid_ = 0;
+  }
+
+ private:
+  pid_t pid_;
+};
+
+size_t LengthOf(uint64_t number) { return 8 + number * 2654435761 % 1500; }
+
+// The payload of every frame is its number and bytes that follow from it.
+void Fill(const Claim& claim, uint64_t number) {
+  std::memcpy(claim.data, &number, 8);
+  const std::vector<std::byte> rest = PatternFrame(number, claim.length - 8);
+  std::memcpy(claim.data + 8, rest.data(), rest.size());
+}
+
+bool IsWhole(const FrameView& frame, uint64_t number) {
+  uint64_t found = 0;
+  if (frame.size != LengthOf(number)) return false;
+  std::memcpy(&found, frame.data, 8);
+  return found == number && IsPatternFrame(number, frame.payload().subspan(8));
+}
+
+void WriteForEver(TestLane& lane) {
+  for (uint64_t number = 0;; ++number) {
+    const Claim claim = lane.writer().ClaimUntil(LengthOf(number), Deadline::Infinite());
+    if (!claim) return;
+    Fill(claim, number);
+    lane.writer().Commit(claim.length);
+  }
+}
+
+TEST(LaneProcesses, AReaderSeesWholeFramesOrNothingOfAWriterThatIsKilled) {
+  const uint64_t seed = std::random_device{}();
+  SCOPED_TRACE(absl::StrCat("seed ", seed));
+  std::mt19937_64 random(seed);
+  for (int round = 0; round < 150; ++round) {
+    TestLane lane({.capacity_bytes = (4 + random() % 3) * 8192});
+    std::unique_ptr<LaneReader> reader = lane.OpenReader(1);
+    WaitSet waiting({.max_spin_nanos = round % 2 == 0 ? 0 : 20'000});
+    waiting.Add(reader.get());
+    const Deadline deadline = Deadline::After(absl::Seconds(30));
+    Child writer([&] {
+      lane.Admit(1);
+      WriteForEver(lane);
+    });
+    uint64_t expected = 0;
+    const uint64_t kill_after = random() % 300;
+    bool killed = false;
+    while (true) {
+      if (!killed && expected >= kill_after) {
+        // At some instruction: the writer runs freely all the while.
+        for (uint64_t delay = random() % 20000; delay > 0; --delay) asm volatile("");
+        writer.Kill();
+        reader->SetWriterGone(LaneEnd::kWriterDied);
+        killed = true;
+      }
+      const FrameView frame = reader->TryNext();
+      if (frame) {
+        ASSERT_TRUE(IsWhole(frame, expected)) << expected;
+        ++expected;
+        continue;
+      }
+      ASSERT_NE(frame.state, ReadState::kDamaged) << reader->status();
+      if (frame.state == ReadState::kEnded) break;
+      ASSERT_NE(waiting.WaitUntil(deadline), WaitResult::kTimedOut);
+    }
+    EXPECT_EQ(reader->end(), LaneEnd::kWriterDied);
+    EXPECT_GE(expected, kill_after);
+  }
+}
+
+TEST(LaneProcesses, AWriterGoesOnWhenAReaderThatWasKilledIsDismissed) {
+  const uint64_t seed = std::random_device{}();
+  SCOPED_TRACE(absl::StrCat("seed ", seed));
+  std::mt19937_64 random(seed);
+  for (int round = 0; round < 100; ++round) {
+    TestLane lane;
+    std::unique_ptr<LaneReader> reader = lane.Join(1);
+    std::unique_ptr<LaneReader> survivor = lane.Join(2);
+    Child child([&] {
+      WaitSet waiting({.max_spin_nanos = 0});
+      waiting.Add(reader.get());
+      while (true) {
+        while (reader->TryNext()) {
+        }
+        waiting.WaitUntil(Deadline::Infinite());
+      }
+    });
+    const Deadline deadline = Deadline::After(absl::Seconds(30));
+    uint64_t read = 0;
+    const uint64_t kill_at = random() % 200;
+    for (uint64_t number = 0; number < 300; ++number) {
+      if (number == kill_at) {
+        for (uint64_t delay = random() % 20000; delay > 0; --delay) asm volatile("");
+        child.Kill();
+        lane.Dismiss(1);
+      }
+      const Claim claim = lane.writer().ClaimUntil(LengthOf(number), deadline);
+      ASSERT_TRUE(claim) << number;
+      Fill(claim, number);
+      ASSERT_TRUE(lane.writer().Commit(claim.length));
+      const FrameView frame = survivor->TryNext();
+      ASSERT_TRUE(frame);
+      ASSERT_TRUE(IsWhole(frame, read++));
+    }
+  }
+}
+
+// Both sleep at each handoff, and the barrier works across processes.
+TEST(LaneProcesses, WakeEachOther) {
+  constexpr uint64_t kHandoffs = 3000;
+  TestLane there;
+  TestLane back;
+  std::unique_ptr<LaneReader> pinged = there.Join(1);
+  std::unique_ptr<LaneReader> ponged = back.Join(1);
+  const Deadline deadline = Deadline::After(absl::Seconds(60));
+  const auto receive = [&](LaneReader& reader, WaitSet& waiting) {
+    while (!reader.TryNext()) {
+      if (waiting.WaitUntil(deadline) == WaitResult::kTimedOut) return false;
+    }
+    return true;
+  };
+  Child child([&] {
+    WaitSet waiting({.max_spin_nanos = 0});
+    waiting.Add(pinged.get());
+    for (uint64_t i = 0; i < kHandoffs && receive(*pinged, waiting); ++i) {
+      if (back.writer().ClaimUntil(8, deadline)) back.writer().Commit(8);
+    }
+  });
+  WaitSet waiting({.max_spin_nanos = 0});
+  waiting.Add(ponged.get());
+  for (uint64_t i = 0; i < kHandoffs; ++i) {
+    ASSERT_TRUE(there.writer().ClaimUntil(8, deadline));
+    ASSERT_TRUE(there.writer().Commit(8));
+    ASSERT_TRUE(receive(*ponged, waiting)) << i;
+  }
+  child.Wait();
+  EXPECT_GT(waiting.parks(), 0u);
+  EXPECT_EQ(there.writer().counters().frames, kHandoffs);
+}
+
+}  // namespace
+}  // namespace causeway
