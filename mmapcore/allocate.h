@@ -25,9 +25,8 @@ namespace causeway {
 // InvalidArgument: the length is zero, offset or length is not a multiple of the page size, or the
 //   range does not end below 2^63.
 // PermissionDenied: the descriptor is read-only, or the file is sealed.
-// ResourceExhausted: the file system, the quota or RLIMIT_FSIZE; the message says how many bytes
-// were
-//   needed and how many are free.
+// ResourceExhausted: the file system, the quota or RLIMIT_FSIZE is full; the message says how many
+//   bytes were needed and how many are free.
 // OutOfRange: more than the file system allows for one file.
 // Unimplemented: the file system cannot reserve storage.
 // DataLoss: the device failed.
@@ -36,12 +35,11 @@ absl::Status AllocateExtent(MappedFile& file, uint64_t offset, uint64_t length);
 // Brings every page of the extent, which lies within the file, into memory and makes it ready for
 // stores (MADV_POPULATE_WRITE through a mapping of its own). Changes no byte, raises no signal.
 // Processes that map the extent afterwards find the pages in memory, and populate their own page
-// tables with Populate::kForWriting. Costs about a second for 3 GiB; blocks on memory and the disk.
+// tables with Populate::kForWriting. Blocks on memory and the disk.
 //
 // InvalidArgument, PermissionDenied: as AllocateExtent(). OutOfRange: past the file's end.
-// ResourceExhausted: the extent has holes and the file system is full; memory; or the mapping
-// limits
-//   named at Mapping::Map().
+// ResourceExhausted: the extent has holes and the file system is full; memory; or one of the limits
+//   named at Mapping::Map(). What was brought in before stays, as part of the file.
 // DataLoss: the file was truncated meanwhile, or the device failed.
 // Unimplemented: Linux before 5.14. Touching the pages instead would bring the SIGBUS back.
 absl::Status PopulateExtent(const MappedFile& file, uint64_t offset, uint64_t length);

@@ -52,7 +52,7 @@ class MappedFile {
   // kernel says they are. `label` stands for the path in messages. The descriptor is closed if it
   // is refused.
   //
-  // InvalidArgument: not an open descriptor, or not a regular file.
+  // InvalidArgument: not an open descriptor, not a regular file, or on hugetlbfs.
   // PermissionDenied: opened with O_WRONLY or O_PATH; neither can be mapped.
   static absl::StatusOr<MappedFile> FromFd(UniqueFd fd, std::string label);
 
@@ -85,9 +85,9 @@ class MappedFile {
   // Shrinking takes pages away under every mapping of them, in every process: an access there is a
   // SIGBUS, or damage where the mapping is guarded.
   //
-  // PermissionDenied: the descriptor is read-only, or the file is sealed. OutOfRange: more than the
-  // file system allows. ResourceExhausted: above the process's limit RLIMIT_FSIZE, where the kernel
-  // would have sent SIGXFSZ.
+  // InvalidArgument: 2^63 or more. PermissionDenied: the descriptor is read-only, or the file is
+  // sealed. OutOfRange: more than the file system allows. ResourceExhausted: above the process's
+  // limit RLIMIT_FSIZE, where the kernel would have sent SIGXFSZ.
   absl::Status Resize(uint64_t size);
 
   // Writes every dirty page of the file, its size and its attributes to the device, and waits for

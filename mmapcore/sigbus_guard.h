@@ -56,7 +56,7 @@ class SigbusGuard {
   // process does anything; later ones return what the first returned. Thread-safe. A child of
   // fork() inherits the handler and the registered ranges; exec() drops both.
   //
-  // Internal and others: sigaction() failed, which it has no reason to.
+  // ResourceExhausted: no memory to register with fork(). Nothing else is known to fail.
   static absl::Status Install();
 
   // True once Install() has succeeded. Async-signal-safe.
