@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -55,6 +56,10 @@ absl::Status CopyJob::Run(const CopySource& source, const CopyTarget& target) {
   }
   Progress progress({"copied"}, source.size());
   const absl::Status status = Follow(**split, progress);
+  // Workers have nothing more to do, and nothing to tidy up; they must not find the split closed.
+  for (size_t child = first_worker_; child < first_worker_ + started_; ++child) {
+    group_.Signal(child, SIGKILL);
+  }
   if (options_.progress_width > 0) WriteToTerminal(progress.Erase());
   return status;
 }
