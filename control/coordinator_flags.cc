@@ -126,6 +126,7 @@ std::variant<CoordinatorFlags, FlagsAnswer> ParseCoordinatorFlags(int argc, char
       "Stops "
       "on SIGTERM or Ctrl-C; agents that are attached go on, and attach again to the next one.",
       "coordinator");
+  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   app.add_option("--dir", options.directory,
                  "Directory to serve; made if it is missing\n"
                  "(default $CAUSEWAY_DIR, else $XDG_RUNTIME_DIR/causeway, else /tmp/causeway-UID)")

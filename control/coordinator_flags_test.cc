@@ -56,6 +56,10 @@ TEST(CoordinatorFlags, AreTaken) {
   EXPECT_EQ(flags.options.serving.max_calls_per_agent, 5u);
 }
 
+TEST(CoordinatorFlags, TakeTheLastOfTwo) {
+  EXPECT_EQ(Flags({"--max_agents=7", "--max_agents=8"}).options.limits.max_agents, 8u);
+}
+
 TEST(CoordinatorFlags, TakeEveryLimit) {
   for (const auto& [name, value] : LimitsByName(Limits())) {
     const CoordinatorFlags flags = Flags({"--" + name + "=" + std::to_string(value)});
