@@ -313,6 +313,9 @@ absl::Status CheckCursors(const Books& books) {
     if (books.streams.Find(reader.stream_id()) == nullptr) {
       return Broken(9, "reader ", id, " has no stream ", reader.stream_id());
     }
+    if (books.extents.OfOwner(id).size() != books.cursors.LanesOf(id).size()) {
+      return Broken(9, "reader ", id, " has a page without a cursor");
+    }
     if (reader.state() != Reader::STATE_OPEN) continue;
     for (const uint64_t lane_id : books.lanes.OfStream(reader.stream_id())) {
       const bool follows = books.cursors.Find({id, lane_id}) != nullptr;

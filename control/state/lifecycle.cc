@@ -58,10 +58,12 @@ void RetireLaneIfUnfollowed(Books* books, uint64_t lane_id) {
   books->lanes.Erase(lane_id);
 }
 
-// Removes the cursor and, unless a fenced reader may still write it, its page.
+// Removes the cursor and, unless it lies in a file that a fenced agent was given, its page.
 void EraseCursor(Books* books, uint64_t reader_id, uint64_t lane_id) {
   const uint64_t extent_id = books->cursors.Find({reader_id, lane_id})->extent_id();
-  const bool keep_page = IsFenced(*books, books->readers.Find(reader_id)->session_id());
+  const records::Reader& reader = *books->readers.Find(reader_id);
+  const bool keep_page =
+      reader.state() == records::Reader::STATE_OPEN && IsFenced(*books, reader.session_id());
   books->cursors.Erase({reader_id, lane_id});
   if (!keep_page) books->extents.Erase(extent_id);
 }

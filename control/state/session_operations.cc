@@ -9,6 +9,7 @@
 #include "control/state/events.h"
 #include "control/state/lifecycle.h"
 #include "control/state/split_lifecycle.h"
+#include "control/state/text.h"
 
 namespace causeway {
 namespace {
@@ -220,11 +221,11 @@ absl::Status SessionOperations::Evict(uint64_t session_id, std::string_view reas
     return absl::NotFoundError(absl::StrCat("no session ", session_id, "; it may have ended"));
   }
   if (session->state() == records::Session::STATE_FENCED) return absl::OkStatus();
-  SendEvicted(&books_, session_id, reason);
+  SendEvicted(&books_, session_id, CutText(reason));
   AddCloseConnection(&books_, *session);
   records::Session changed = *session;
   changed.set_state(records::Session::STATE_FENCED);
-  changed.set_evict_reason(std::string(reason));
+  changed.set_evict_reason(CutText(reason));
   changed.set_connection_id(0);  // Closed from this side.
   books_.sessions.Put(std::move(changed));
   EndLanesAndReaders(&books_, session_id, v1::END_CAUSE_EVICTED);

@@ -10,12 +10,11 @@
 #include "control/state/events.h"
 #include "control/state/limits.h"
 #include "control/state/split_lifecycle.h"
+#include "control/state/text.h"
 #include "mmapcore/page.h"
 
 namespace causeway {
 namespace {
-
-constexpr size_t kMaxFailureBytes = 1024;
 
 // The file, if the session brought it and no split uses it.
 absl::StatusOr<const records::File*> FindUnused(const Books& books, uint64_t session_id,
@@ -105,7 +104,7 @@ absl::StatusOr<uint64_t> SplitOperations::Bring(const BringFile& request) {
   records::File file;
   file.set_file_id(books_.NextId());
   file.set_kind(records::File::KIND_BROUGHT);
-  file.set_name(request.label);
+  file.set_name(CutText(request.label));
   file.set_session_id(request.session_id);
   file.set_state(records::File::STATE_LIVE);
   file.set_size_bytes(request.size_bytes);
@@ -234,7 +233,8 @@ absl::Status SplitOperations::Complete(uint64_t session_id, uint64_t split_id, u
                                             " is not known; the split was closed, or the extent "
                                             "never taken"));
   }
-  if (extent->session_id() != session_id || extent->epoch() != epoch) {
+  if (extent->state() == records::SplitExtent::STATE_PENDING ||
+      extent->session_id() != session_id || extent->epoch() != epoch) {
     return absl::FailedPreconditionError(absl::StrCat(
         "session ", session_id, " does not hold extent ", index, " of split ", split_id,
         " under epoch ", epoch, "; it was fenced: discard what was written"));
@@ -259,8 +259,7 @@ absl::Status SplitOperations::Complete(uint64_t session_id, uint64_t split_id, u
     row.clear_epoch();
     // The first failure is the cause; those that follow are mostly its consequences.
     if (split.failure().empty()) {
-      split.set_failure(
-          absl::StrCat("extent ", index, ": ", std::string(failure.substr(0, kMaxFailureBytes))));
+      split.set_failure(absl::StrCat("extent ", index, ": ", CutText(failure)));
     }
   }
   books_.split_extents.Put(std::move(row));

@@ -136,7 +136,7 @@ std::invoke_result_t<Operation, Catalog&> StateThread::Run(Operation operation) 
   absl::MutexLock lock(&mutex);
   mutex.Await(absl::Condition(&answered));
   if (!status.ok()) return status;
-  return *std::move(result);
+  return std::move(*result);
 }
 
 }  // namespace causeway
