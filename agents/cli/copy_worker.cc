@@ -21,11 +21,17 @@
 namespace causeway {
 namespace {
 
+absl::Status Shortened(uint64_t offset) {
+  return absl::AbortedError(absl::StrCat("the source has no bytes at offset ", offset,
+                                         " any more: it was shortened while it was copied"));
+}
+
 // Writes the mapped source into the target through its descriptor: pages that are wholly written
 // need not be zeroed before, as pages of a mapping must be (docs/decisions/0006). A source that
 // shrinks under the mapping makes the kernel's own access fail with EFAULT instead of SIGBUS here.
 absl::Status CopyExtent(TakenExtent& extent) {
   absl::StatusOr<std::span<const std::byte>> source = extent.MapSource();
+  if (absl::IsOutOfRange(source.status())) return Shortened(extent.offset());
   if (!source.ok()) return source.status();
   for (uint64_t done = 0; done < source->size();) {
     const ssize_t written = RepeatIfInterrupted([&] {
@@ -33,9 +39,7 @@ absl::Status CopyExtent(TakenExtent& extent) {
                     static_cast<off_t>(extent.offset() + done));
     });
     if (written < 0 && errno == EFAULT) {
-      return absl::AbortedError(absl::StrCat("the source has no bytes at offset ",
-                                             extent.offset() + done,
-                                             " any more: it was shortened while it was copied"));
+      return Shortened(extent.offset() + done);
     }
     if (written < 0) {
       return StatusFromErrno(errno, {.operation = "pwrite",
