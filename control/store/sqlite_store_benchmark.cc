@@ -1,6 +1,9 @@
-// What a commit costs on the disk under $TMPDIR (or /tmp), by the number of records in a batch.
+// What a commit costs on the disk under $TMPDIR (or /tmp), by the number of records in a batch, and
+// what a bare synced write costs there. Disks change their pace, so compare them in one run:
+//   --benchmark_enable_random_interleaving --benchmark_repetitions=9
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cstdint>
 #include <cstdio>
@@ -12,6 +15,7 @@
 #include "benchmark/benchmark.h"
 #include "control/store/record_key.h"
 #include "control/store/sqlite_store.h"
+#include "mmapcore/unique_fd.h"
 
 namespace causeway {
 namespace {
@@ -53,6 +57,23 @@ class Fixture {
   std::filesystem::path folder_;
   std::unique_ptr<Store> store_;
 };
+
+// The limit: overwrites 4 KiB of a file of 4 MiB and syncs.
+void BM_WriteAndSync(benchmark::State& state) {
+  constexpr size_t kPage = 4096, kFileBytes = 4 << 20;
+  std::string path = std::filesystem::temp_directory_path() / "causeway-XXXXXX";
+  const UniqueFd file(mkstemp(path.data()));
+  const std::string zeros(kFileBytes, '\0');
+  if (pwrite(file.get(), zeros.data(), zeros.size(), 0) != kFileBytes) abort();
+  size_t offset = 0;
+  for (auto _ : state) {
+    if (pwrite(file.get(), zeros.data(), kPage, offset) != kPage) abort();
+    if (fdatasync(file.get()) != 0) abort();
+    offset = (offset + kPage) % kFileBytes;
+  }
+  unlink(path.c_str());
+}
+BENCHMARK(BM_WriteAndSync)->UseRealTime()->Unit(benchmark::kMicrosecond);
 
 // Overwrites range(0) records per commit, of 100,000 that there are.
 void BM_Commit(benchmark::State& state) {
