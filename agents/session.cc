@@ -12,6 +12,7 @@
 #include "agents/split_grant.h"
 #include "agents/wire.h"
 #include "agents/writer_lane.h"
+#include "control/api/names/stream_name.h"
 #include "mmapcore/process_barrier.h"
 #include "mmapcore/sigbus_guard.h"
 
@@ -39,7 +40,7 @@ absl::Status CheckOptions(const AgentOptions& options) {
     return absl::InvalidArgumentError(
         "AgentOptions.dir is empty: name the coordinator's directory");
   }
-  if (options.name.empty()) return absl::InvalidArgumentError("AgentOptions.name is empty");
+  if (absl::Status status = ValidateAgentName(options.name); !status.ok()) return status;
   if (options.rpc_timeout <= absl::ZeroDuration() ||
       options.max_reattach_pause <= absl::ZeroDuration()) {
     return absl::InvalidArgumentError(
@@ -229,6 +230,7 @@ void Session::ReleaseLane(uint64_t reader_id, uint64_t lane_id) {
 absl::StatusOr<std::unique_ptr<Writer>> Session::OpenWriter(std::string_view stream,
                                                             const WriterOptions& options) {
   if (absl::Status status = this->status(); !status.ok()) return status;
+  if (absl::Status status = ValidateStreamName(stream); !status.ok()) return status;
   const LaneRegistry::Opening opening(registry_);
   v1::OpenWriterRequest request;
   request.set_stream(std::string(stream));
@@ -283,6 +285,7 @@ absl::Status Session::CloseWriter(uint64_t lane_id, uint64_t file_id) {
 absl::StatusOr<std::unique_ptr<Reader>> Session::OpenReader(std::string_view stream,
                                                             const ReaderOptions& options) {
   if (absl::Status status = this->status(); !status.ok()) return status;
+  if (absl::Status status = ValidateStreamName(stream); !status.ok()) return status;
   const LaneRegistry::Opening opening(registry_);
   v1::OpenReaderRequest request;
   request.set_stream(std::string(stream));
@@ -341,6 +344,7 @@ absl::StatusOr<BroughtFile> Session::BringFile(int fd, std::string_view label, F
 
 absl::StatusOr<std::unique_ptr<Split>> Session::OpenSplit(const SplitOptions& options) {
   if (absl::Status status = this->status(); !status.ok()) return status;
+  if (absl::Status status = ValidateJobName(options.name); !status.ok()) return status;
   v1::OpenSplitRequest request;
   request.set_name(options.name);
   request.set_source_file_id(options.source.file_id);
@@ -354,6 +358,7 @@ absl::StatusOr<std::unique_ptr<Split>> Session::OpenSplit(const SplitOptions& op
 }
 
 absl::StatusOr<TakenExtent> Session::TakeExtent(std::string_view split, absl::Duration timeout) {
+  if (absl::Status status = ValidateJobName(split); !status.ok()) return status;
   const absl::Time deadline = absl::Now() + timeout;
   v1::TakeExtentRequest request;
   request.set_name(std::string(split));

@@ -20,18 +20,24 @@ namespace {
 
 constexpr size_t kMaxMessageBytes = 2000;
 
-// Levenshtein's, by rows.
+// How many letters have to be put in, left out, replaced, or swapped with their neighbour (optimal
+// string alignment), by rows.
 size_t EditDistance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), size_t{0});
+  std::vector<size_t> before_last(b.size() + 1);
+  std::vector<size_t> last(b.size() + 1);
+  std::iota(last.begin(), last.end(), size_t{0});
   for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = std::exchange(row[0], i);
+    std::vector<size_t> row(b.size() + 1, i);
     for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = std::exchange(row[j], std::min({replaced, row[j] + 1, row[j - 1] + 1}));
+      row[j] =
+          std::min({last[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1), last[j] + 1, row[j - 1] + 1});
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
+        row[j] = std::min(row[j], before_last[j - 2] + 1);
+      }
     }
+    before_last = std::exchange(last, std::move(row));
   }
-  return row[b.size()];
+  return last[b.size()];
 }
 
 // "--frame-bytes=4-4" as "--frame_bytes=4-4".
@@ -185,7 +191,15 @@ void CommandLine::Directory(std::string* value) {
 absl::StatusOr<bool> CommandLine::Parse(int argc, char** argv) {
   // From the last to the first, as CLI11 wants them.
   std::vector<std::string> words;
-  for (int i = argc - 1; i > 0; --i) words.push_back(WithUnderscores(argv[i]));
+  for (int i = argc - 1; i > 0; --i) {
+    std::string word = WithUnderscores(argv[i]);
+    if (word.size() > 3 && word.compare(0, 2, "--") == 0 && word.find('=') == word.size() - 1) {
+      // CLI11 takes "--flag=" for a flag without a value, not for one whose value is empty.
+      words.push_back("");
+      word.pop_back();
+    }
+    words.push_back(std::move(word));
+  }
   try {
     app_->parse(std::move(words));
   } catch (const CLI::CallForHelp&) {

@@ -90,13 +90,17 @@ TEST(CommandLine, NamesWhatIsMissing) { EXPECT_THAT(ErrorOf({}), HasSubstr("STRE
 TEST(CommandLine, SuggestsTheFlagThatWasMeant) {
   EXPECT_THAT(ErrorOf({"s", "--frame_byte=1"}), HasSubstr("did you mean --frame_bytes?"));
   EXPECT_THAT(ErrorOf({"s", "--jason"}), HasSubstr("did you mean --json?"));
+  EXPECT_THAT(ErrorOf({"s", "--jsno"}), HasSubstr("did you mean --json?"));
   EXPECT_THAT(ErrorOf({"s", "--nothing_like_it"}), HasSubstr("causeway publish --help"));
   EXPECT_THAT(ErrorOf({"s", "t"}), HasSubstr("unexpected argument t"));
 }
 
 TEST(CommandLine, AnEmptyNameIsAValueLikeAnother) {
   Flags flags;
-  EXPECT_TRUE(ParseInto(flags, {""}).ok());
+  ASSERT_TRUE(ParseInto(flags, {""}).ok());
+  flags.dir = "full";
+  ASSERT_TRUE(ParseInto(flags, {"s", "--dir="}).ok());
+  EXPECT_EQ(flags.dir, "");
 }
 
 TEST(Nearest, GivesNothingThatIsFarAway) {

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "agents/cli/admin_client.h"
 #include "agents/cli/command_line.h"
+#include "control/api/names/stream_name.h"
 
 namespace causeway {
 namespace {
@@ -56,6 +57,7 @@ int CreateMain(int argc, char** argv) {
   return Run(kCommand, line, argc, argv, dir, [&](const AdminClient& admin) {
     const absl::StatusOr<v1::Durability> kind = DurabilityFrom(durability);
     if (!kind.ok()) return kind.status();
+    if (absl::Status status = ValidateStreamName(stream); !status.ok()) return status;
     v1::StreamOptions options;
     options.set_durability(*kind);
     options.set_segment_bytes(segment_bytes);
@@ -72,8 +74,10 @@ int DeleteMain(int argc, char** argv) {
   CommandLine line(kCommand, "Deletes a stream that nobody has open.", "  causeway delete video\n");
   line.Positional("STREAM", &stream, "Name of the stream");
   line.Directory(&dir);
-  return Run(kCommand, line, argc, argv, dir,
-             [&](const AdminClient& admin) { return admin.DeleteStream(stream); });
+  return Run(kCommand, line, argc, argv, dir, [&](const AdminClient& admin) {
+    if (absl::Status status = ValidateStreamName(stream); !status.ok()) return status;
+    return admin.DeleteStream(stream);
+  });
 }
 
 int EvictMain(int argc, char** argv) {

@@ -34,12 +34,6 @@ bool EffectDelivery::Complete(const SendEvent& effect, v1::HandoffEvent* event) 
       event->mutable_descriptor_granted()->set_label(
           parts_.files->Label(effect.descriptor_file_id));
       return true;
-    case v1::HandoffEvent::kReaderJoined:
-      event->mutable_reader_joined()->set_label(parts_.files->Label(effect.descriptor_file_id));
-      return true;
-    case v1::HandoffEvent::kLaneOpened:
-      event->mutable_lane_opened()->set_label(parts_.files->Label(effect.descriptor_file_id));
-      return true;
     default:
       return true;
   }

@@ -16,7 +16,7 @@ namespace causeway {
 // in which they are delivered here.
 //
 // The sink completes two fields that the state machine does not know: Welcome.token, which it drew
-// itself for this connection, and the labels of files in its directories. A Welcome also tells it
+// itself for this connection, and DescriptorGranted.label, the file's path. A Welcome also tells it
 // that `connection_id` now belongs to `session_id`.
 struct SendEvent {
   uint64_t session_id = 0;
