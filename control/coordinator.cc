@@ -33,6 +33,7 @@
 #include "control/state/state_thread.h"
 #include "control/store/sqlite_store.h"
 #include "control/store/store.h"
+#include "control/watched_store.h"
 
 namespace causeway {
 namespace {
@@ -106,7 +107,10 @@ struct Coordinator::Parts {
 absl::Status Coordinator::Parts::OpenState() {
   absl::StatusOr<std::unique_ptr<Store>> opened = OpenSqliteStore(directory.state_path());
   if (!opened.ok()) return opened.status();
-  store = *std::move(opened);
+  store = std::make_unique<WatchedStore>(*std::move(opened), [this](const absl::Status& status) {
+    Log(LogLevel::kError, "state cannot be stored", {{"reason", status}});
+    options.on_failure(status);
+  });
   absl::StatusOr<std::vector<Record>> records = store->Load();
   if (!records.ok()) return records.status();
   absl::StatusOr<std::unique_ptr<Catalog>> catalog = Catalog::FromRecords(*records, options.limits);

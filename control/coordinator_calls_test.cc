@@ -424,6 +424,18 @@ TEST_F(CoordinatorCallsTest, RefusesFilesThatCannotBeMappedAsAsked) {
   EXPECT_EQ(pipe.file_id(), 0u);
 }
 
+TEST_F(CoordinatorCallsTest, LimitsAnAgentThatFloodsAndServesTheOthers) {
+  TestAgent flooder(directory_), other(directory_);
+  UniqueFd file(open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
+  int refused = 0;
+  for (int i = 0; i < 200; ++i) {
+    const v1::FileBrought answer = flooder.BringFile(file.get(), v1::PROTECTION_READ, "exe");
+    refused += answer.code() == static_cast<int>(absl::StatusCode::kResourceExhausted);
+  }
+  EXPECT_EQ(refused, 200 - 64);  // max_brought_files_per_agent
+  EXPECT_NE(other.BringFile(file.get(), v1::PROTECTION_READ, "exe").file_id(), 0u);
+}
+
 TEST_F(CoordinatorCallsTest, ShowsOperatorsStreamsAndKeepsThoseInUse) {
   TestAgent agent(directory_);
   AgentsClient calls(directory_, agent.token());

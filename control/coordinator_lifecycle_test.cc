@@ -1,7 +1,7 @@
 // How a coordinator begins and ends, as a process.
 
+#include <sqlite3.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <fstream>
@@ -168,6 +168,26 @@ TEST_F(CoordinatorLifecycleTest, LeavesAStateAloneThatIsNotItsOwn) {
     EXPECT_THAT(coordinator.Log(), HasSubstr("state.db"));
     EXPECT_EQ(ContentsOf(path), contents);
   }
+}
+
+TEST_F(CoordinatorLifecycleTest, LeavesAStateAloneThatIsNewer) {
+  {
+    CoordinatorProcess coordinator(directory_);
+    ASSERT_TRUE(coordinator.ready()) << coordinator.Log();
+    coordinator.Terminate();
+    ASSERT_EQ(coordinator.Wait(), 0);
+  }
+  const std::string path = directory_ + "/state.db";
+  sqlite3* state = nullptr;
+  ASSERT_EQ(sqlite3_open(path.c_str(), &state), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(state, "PRAGMA user_version = 99", nullptr, nullptr, nullptr), SQLITE_OK);
+  ASSERT_EQ(sqlite3_close(state), SQLITE_OK);
+  const std::string contents = ContentsOf(path);
+  CoordinatorProcess older(directory_);
+  EXPECT_FALSE(older.ready());
+  EXPECT_EQ(older.Wait(), 1);
+  EXPECT_THAT(older.Log(), HasSubstr("99"));
+  EXPECT_EQ(ContentsOf(path), contents);
 }
 
 TEST_F(CoordinatorLifecycleTest, SaysWhatIsWrongWithItsDirectory) {

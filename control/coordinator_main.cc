@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdio>
 #include <memory>
 #include <variant>
@@ -58,7 +59,13 @@ int CoordinatorMain(int argc, char** argv) {
   pthread_sigmask(SIG_BLOCK, &stop_signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
 
-  absl::StatusOr<std::unique_ptr<Coordinator>> coordinator = Coordinator::Start(flags.options);
+  std::atomic<bool> failed = false;
+  CoordinatorOptions options = flags.options;
+  options.on_failure = [&failed](const absl::Status&) {
+    failed = true;
+    kill(getpid(), SIGTERM);  // Ends the wait below.
+  };
+  absl::StatusOr<std::unique_ptr<Coordinator>> coordinator = Coordinator::Start(options);
   if (!coordinator.ok()) {
     Log(LogLevel::kError, "cannot serve",
         {{"directory", flags.options.directory}, {"reason", coordinator.status()}});
@@ -72,7 +79,7 @@ int CoordinatorMain(int argc, char** argv) {
   Log(LogLevel::kInfo, "stopping", {{"signal", signal_number}});
   pthread_sigmask(SIG_UNBLOCK, &stop_signals, nullptr);  // The second one ends the process.
   (*coordinator)->Shutdown();
-  return 0;
+  return failed ? 1 : 0;
 }
 
 }  // namespace causeway

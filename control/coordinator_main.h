@@ -10,8 +10,8 @@ namespace causeway {
 // before there are others: it sets the process's umask, its signal mask and its limit of open
 // files. Logs go to standard error.
 //
-// Returns the exit code: 0: stopped in good order. 1: could not serve; the log says why. 2: wrong
-// flags.
+// Returns the exit code: 0: stopped in good order. 1: could not serve, or the disk gave wrong
+// answers about the state, and it is to be started anew; the log says why. 2: wrong flags.
 int CoordinatorMain(int argc, char** argv);
 
 }  // namespace causeway

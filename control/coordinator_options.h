@@ -4,8 +4,10 @@
 #define CAUSEWAY_CONTROL_COORDINATOR_OPTIONS_H_
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
+#include "absl/status/status.h"
 #include "control/state/limits.h"
 
 namespace causeway {
@@ -29,6 +31,10 @@ struct CoordinatorOptions {
   Limits limits;
   ServingLimits serving;
   bool ephemeral = false;  // leave nothing behind
+  // Called once, on a thread of the coordinator's, if the disk gave wrong answers about the state:
+  // from then on every call fails with DATA_LOSS. It is to be shut down and started anew, by
+  // another thread. Agents go on with what they have.
+  std::function<void(const absl::Status&)> on_failure = [](const absl::Status&) {};
 };
 
 // What DescribeCoordinator answers, and --version prints.

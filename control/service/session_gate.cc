@@ -15,6 +15,10 @@ namespace {
 
 constexpr uint32_t kProtocolVersion = 1;
 
+// Requests of one connection that wait for the state thread: an agent that floods must not fill its
+// queue, which news of deaths go through, too.
+constexpr int kMaxBringing = 16;
+
 records::Incarnation IncarnationOf(const PeerProcess& peer, const std::string& nonce) {
   records::Incarnation incarnation;
   if (peer.identity.has_value()) {
@@ -112,9 +116,18 @@ void SessionGate::OnBringFile(ConnectionId connection, const v1::BringFile& requ
                       absl::FailedPreconditionError("BringFile before Welcome; wait for it"));
     return;
   }
+  if (!BeginBringing(connection)) {
+    AnswerBroughtFile(connection, request_id, 0,
+                      absl::ResourceExhaustedError(
+                          absl::StrCat(kMaxBringing,
+                                       " files are being brought at once, the limit of one agent; "
+                                       "wait for FileBrought")));
+    return;
+  }
   absl::StatusOr<MappedFile> file = CheckBroughtFile(request, std::move(descriptor));
   absl::StatusOr<uint64_t> size = file.ok() ? file->Size() : file.status();
   if (!size.ok()) {
+    EndBringing(connection);
     AnswerBroughtFile(connection, request_id, 0, size.status());
     return;
   }
@@ -136,9 +149,24 @@ void SessionGate::OnBringFile(ConnectionId connection, const v1::BringFile& requ
         return file_id.status();
       },
       [this, brought, connection, request_id](const absl::Status& status) {
+        EndBringing(connection);
         if (status.ok()) files_.Bring(brought->file_id, std::move(brought->file));
         AnswerBroughtFile(connection, request_id, status.ok() ? brought->file_id : 0, status);
       });
+}
+
+bool SessionGate::BeginBringing(ConnectionId connection) {
+  absl::MutexLock lock(&mutex_);
+  int& bringing = bringing_[connection];
+  if (bringing >= kMaxBringing) return false;
+  ++bringing;
+  return true;
+}
+
+void SessionGate::EndBringing(ConnectionId connection) {
+  absl::MutexLock lock(&mutex_);
+  const auto found = bringing_.find(connection);
+  if (--found->second == 0) bringing_.erase(found);
 }
 
 void SessionGate::AnswerBroughtFile(ConnectionId connection, uint64_t request_id, uint64_t file_id,

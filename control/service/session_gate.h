@@ -5,6 +5,10 @@
 
 #include <string>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
 #include "control/files/file_store.h"
 #include "control/handoff/handoff_server.h"
 #include "control/service/session_links.h"
@@ -29,10 +33,16 @@ class SessionGate : public HandoffReceiver {
   void AnswerBroughtFile(ConnectionId connection, uint64_t request_id, uint64_t file_id,
                          const absl::Status& status);
 
+  // Counts the files of a connection that the state thread has not answered yet. False: too many.
+  bool BeginBringing(ConnectionId connection);
+  void EndBringing(ConnectionId connection);
+
   StateThread& state_;
   FileStore& files_;
   SessionLinks& links_;
   HandoffServer& handoff_;
+  absl::Mutex mutex_;
+  absl::flat_hash_map<ConnectionId, int> bringing_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace causeway
