@@ -104,7 +104,7 @@ class LaneReader {
   FrameView TryNext() {
     Release();
     // Pairs with the release in LaneWriter::Commit(): a word with the mark of data vouches for its
-    // payload, and for a valid word (I1) behind it.
+    // payload (I2), and for a valid word behind it (I1).
     const uint64_t word = HeaderWordAt(segment_, offset_).LoadAcquire();
     const HeaderWordFields fields = DecodeHeaderWord(word);
     if (fields.mark == mark_) [[likely]] {
@@ -132,7 +132,7 @@ class LaneReader {
   void Release() {
     if (!holding_) return;
     holding_ = false;
-    // Release: the frame was read before. Pairs with the acquire in ReaderCursor::Position().
+    // I9. Release: the frame was read before. Pairs with the acquire in ReaderCursor::Position().
     cursor_->position.StoreRelease(base_position_ + offset_);
   }
 

@@ -18,7 +18,6 @@
 #include "mmapcore/lane_writer.h"
 #include "mmapcore/mapping.h"
 #include "mmapcore/segment_format.h"
-#include "mmapcore/sigbus_guard.h"
 #include "mmapcore/testing/status_matchers.h"
 #include "mmapcore/testing/test_lane.h"
 
@@ -377,30 +376,6 @@ TEST(LaneReader, SurvivesRandomScribbles) {
     }
     EXPECT_NE(sum, 1u);
   }
-}
-
-TEST(LaneReader, OfATruncatedFileSaysDamagedAndLives) {
-  ASSERT_THAT(SigbusGuard::Install(), IsOk());
-  for (const uint64_t size : {uint64_t{0}, uint64_t{4096}, kFirstSegment + 4096, kSecondSegment}) {
-    SCOPED_TRACE(size);
-    TestLane lane;
-    std::unique_ptr<LaneReader> reader = lane.Join(1);
-    for (int i = 0; i < 7; ++i) Write(lane.writer(), i, 1000);
-    ASSERT_TRUE(reader->TryNext());
-    ASSERT_THAT(lane.lane_file().Resize(size), IsOk());
-    const FrameView last = ReadAll(*reader);
-    EXPECT_EQ(last.state, ReadState::kDamaged);
-    EXPECT_THAT(reader->status(), StatusIs(absl::StatusCode::kDataLoss, HasSubstr("lane")));
-  }
-}
-
-TEST(LaneReader, WhoseLanePageIsTruncatedBeforeItJoinsLives) {
-  ASSERT_THAT(SigbusGuard::Install(), IsOk());
-  TestLane lane;
-  std::unique_ptr<LaneReader> reader = lane.Join(1);
-  ASSERT_THAT(lane.lane_file().Resize(0), IsOk());
-  EXPECT_FALSE(reader->TryNext());
-  EXPECT_EQ(reader->TryNext().state, ReadState::kDamaged);
 }
 
 }  // namespace

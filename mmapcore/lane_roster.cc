@@ -30,7 +30,7 @@ absl::StatusOr<std::shared_ptr<ReaderCursor>> ReaderCursor::Map(const MappedFile
 
 uint64_t ReaderCursor::Position() {
   if (bad_) return kPositionPastAll;
-  // Acquire: the reader has done with what lies before. Pairs with the release in
+  // I9. Acquire: the reader has done with what lies before. Pairs with the release in
   // LaneReader::Release() and with its other stores of the position.
   const uint64_t position = page_->position.LoadAcquire();
   // After the load: zeros in place of a lost page must not hold the lane for ever.

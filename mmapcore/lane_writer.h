@@ -84,6 +84,8 @@ struct LaneWriterCounters {
 // No lock, no system call, no allocation, except when a frame does not fit the current segment (a
 // roll) and when a reader sleeps (a wake). Back-pressure is felt at rolls only.
 //
+// Comments name the invariants of docs/protocol.md by number: I1 to I9.
+//
 // A process that forks must not use the writer in the child.
 class LaneWriter {
  public:
@@ -212,7 +214,7 @@ class LaneWriter {
   LaneWriter(MappedFile lane_file, Mapping lane_mapping, const LaneWriterOptions& options,
              SegmentSupply* supply);
 
-  // Rings if a reader is parked. The frame's store and these loads must not be swapped: the
+  // I4. Rings if a reader is parked. The frame's store and these loads must not be swapped: the
   // processor is kept from it by the reader's ProcessBarrier(), the compiler by the fence here.
   void WakeParkedReaders() {
     std::atomic_signal_fence(std::memory_order_seq_cst);

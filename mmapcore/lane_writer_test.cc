@@ -18,7 +18,6 @@
 #include "mmapcore/deadline.h"
 #include "mmapcore/lane_reader.h"
 #include "mmapcore/mapping.h"
-#include "mmapcore/sigbus_guard.h"
 #include "mmapcore/testing/status_matchers.h"
 #include "mmapcore/testing/test_lane.h"
 
@@ -439,6 +438,23 @@ TEST(LaneWriter, ALateReaderBeginsAtTheOldestRetainedSegment) {
   EXPECT_TRUE(ReadsFrame(*late, 0, 1000));
 }
 
+TEST(LaneWriter, RingsOncePerSleep) {
+  TestLane lane;
+  std::unique_ptr<LaneReader> reader = lane.Join(1);
+  absl::StatusOr<Mapping> page =
+      Mapping::MapWhole(lane.cursor_file(1), {.protection = Protection::kReadWrite});
+  ASSERT_THAT(page, IsOk());
+  auto* const cursor = reinterpret_cast<CursorPage*>(page->mutable_data() + kHeaderPageBytes);
+  for (uint32_t sleep = 1; sleep <= 3; ++sleep) {
+    cursor->parked.StoreRelaxed(sleep);
+    for (int i = 0; i < 10; ++i) ASSERT_TRUE(Write(lane.writer(), 1, 8));
+    EXPECT_EQ(lane.writer().counters().rings, sleep);
+    cursor->parked.StoreRelaxed(0);
+    for (int i = 0; i < 10; ++i) ASSERT_TRUE(Write(lane.writer(), 1, 8));
+    EXPECT_EQ(lane.writer().counters().rings, sleep);
+  }
+}
+
 // What the cursor pages of broken readers do.
 
 TEST(LaneWriter, ACursorBeyondTheHeadHoldsNothing) {
@@ -464,26 +480,6 @@ TEST(LaneWriter, ACursorPageOfSomebodyElseHoldsNothingAndIsCounted) {
   cursor->position.StoreRelease(1);
   for (uint64_t i = 0; i < 100; ++i) ASSERT_TRUE(Write(lane.writer(), i, 1000));
   EXPECT_EQ(lane.writer().counters().bad_cursors, 1u);
-}
-
-TEST(LaneWriter, ACursorFileThatWasTruncatedHoldsNothingAndIsCounted) {
-  ASSERT_THAT(SigbusGuard::Install(), IsOk());
-  TestLane lane;
-  std::unique_ptr<LaneReader> reader = lane.Join(1);
-  reader.reset();
-  ASSERT_THAT(lane.cursor_file(1).Resize(0), IsOk());
-  for (uint64_t i = 0; i < 100; ++i) ASSERT_TRUE(Write(lane.writer(), i, 1000));
-  EXPECT_EQ(lane.writer().counters().bad_cursors, 1u);
-}
-
-TEST(LaneWriter, WhoseFileIsTruncatedSaysDamagedAndLives) {
-  ASSERT_THAT(SigbusGuard::Install(), IsOk());
-  TestLane lane;
-  lane.writer();
-  ASSERT_THAT(lane.lane_file().Resize(4096), IsOk());
-  EXPECT_EQ(lane.writer().TryWrite(PatternFrame(1, 100)), Refusal::kDamaged);
-  EXPECT_EQ(lane.writer().TryClaim(1).refusal, Refusal::kDamaged);
-  EXPECT_THAT(lane.writer().status(), StatusIs(absl::StatusCode::kDataLoss, HasSubstr("lane")));
 }
 
 TEST(LaneWriter, RefusesLimitsThatCannotBe) {

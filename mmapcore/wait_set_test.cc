@@ -1,5 +1,7 @@
 #include "mmapcore/wait_set.h"
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <thread>
@@ -92,7 +94,7 @@ TEST(WaitSet, AParkedReaderIsWokenWhenItIsAdmitted) {
   EXPECT_TRUE(reader->TryNext());
 }
 
-TEST(WaitSet, AParkedReaderIsWokenByTheEndOfItsWriterAndAttention) {
+TEST(WaitSet, AParkedReaderIsWokenByAttentionToTheEndOfItsWriter) {
   TestLane lane;
   std::unique_ptr<LaneReader> reader = lane.Join(1);
   EXPECT_FALSE(reader->TryNext());
@@ -102,9 +104,10 @@ TEST(WaitSet, AParkedReaderIsWokenByTheEndOfItsWriterAndAttention) {
     reader->SetWriterGone(LaneEnd::kWriterDied);
     waiting.attention().Raise();
   });
-  EXPECT_EQ(waiting.WaitUntil(Deadline::Infinite()), WaitResult::kAttention);
+  // Attention, or the reader, whichever is seen first.
+  EXPECT_NE(waiting.WaitUntil(Deadline::Infinite()), WaitResult::kTimedOut);
   events.join();
-  EXPECT_EQ(waiting.WaitUntil(Deadline::Infinite()), WaitResult::kReady);
+  EXPECT_TRUE(reader->Ready());
   EXPECT_EQ(reader->TryNext().state, ReadState::kEnded);
 }
 
@@ -136,26 +139,6 @@ TEST(WaitSet, WakesForAnyOfManyLanes) {
     writer.join();
     EXPECT_TRUE(readers[i]->TryNext());
   }
-}
-
-TEST(WaitSet, ASleeperCostsItsWriterOneRing) {
-  TestLane lane;
-  std::unique_ptr<LaneReader> reader = lane.Join(1);
-  EXPECT_FALSE(reader->TryNext());
-  WaitSet waiting(kParkAtOnce);
-  waiting.Add(reader.get());
-  std::thread writer([&] {
-    // Until the reader has slept and been woken.
-    while (lane.writer().counters().rings == 0) Write(lane, 1, 0);
-  });
-  EXPECT_EQ(waiting.WaitUntil(Deadline::Infinite()), WaitResult::kReady);
-  while (waiting.parks() == 0) {
-    while (reader->TryNext()) {
-    }
-    waiting.WaitUntil(Deadline::After(absl::Milliseconds(50)));
-  }
-  writer.join();
-  EXPECT_LE(lane.writer().counters().rings, waiting.parks() + 1);
 }
 
 // Both sides sleep at every step: a lost wake is a stall of 100 ms, so their sum shows.
