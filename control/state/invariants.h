@@ -21,8 +21,8 @@
 //       segments. An ended lane has a cause and somebody who reads it.
 //    9. Roster: a cursor joins a reader and a lane of one stream; it has a page of its own in the
 //       reader's file, which has no other pages; it has a version if and only if both were open
-//       together, no version is above the lane's, and no two cursors of a lane share one. Every open
-//       reader has joined every open lane of its stream.
+//       together, no version is above the lane's, and no two cursors of a lane share one. Every
+//       open reader has joined every open lane of its stream.
 //   10. Streams have valid names and complete options; names, tokens and idempotency keys are
 //       unique.
 //   Splits
