@@ -2,11 +2,13 @@
 // frames, and going on.
 
 #include <signal.h>
+#include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <memory>
@@ -77,6 +79,78 @@ void WriteForEver(TestLane& lane) {
     Fill(claim, number);
     lane.writer().Commit(claim.length);
   }
+}
+
+// Runs `step` in a child that is killed after `instructions` instructions of it (of user space).
+// True if the child was through with it before.
+bool DieAfter(int64_t instructions, const std::function<void()>& prepare,
+              const std::function<void()>& step) {
+  const pid_t pid = fork();
+  if (pid == 0) {
+    prepare();
+    ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
+    raise(SIGSTOP);
+    step();
+    _exit(0);
+  }
+  int status = 0;
+  waitpid(pid, &status, 0);
+  if (!WIFSTOPPED(status)) std::abort();
+  for (; instructions > 0 && WIFSTOPPED(status); --instructions) {
+    ptrace(PTRACE_SINGLESTEP, pid, nullptr, nullptr);
+    waitpid(pid, &status, 0);
+  }
+  if (WIFEXITED(status)) return true;
+  kill(pid, SIGKILL);
+  waitpid(pid, nullptr, 0);
+  return false;
+}
+
+// Kills a writer at every `stride`-th instruction of writing one frame after `written` ones.
+void KillWriterAtEachInstruction(uint64_t written, uint64_t length, int64_t stride) {
+  int64_t instructions = 0;
+  for (bool through = false; !through; instructions += stride) {
+    SCOPED_TRACE(absl::StrCat("after ", instructions, " instructions"));
+    TestLane lane;
+    std::unique_ptr<LaneReader> reader = lane.OpenReader(1);
+    through = DieAfter(
+        instructions,
+        [&] {
+          lane.Admit(1);
+          for (uint64_t i = 0; i < written; ++i) {
+            if (lane.writer().TryWrite(PatternFrame(i, length)) != Refusal::kNone) std::abort();
+          }
+        },
+        [&, payload = PatternFrame(written, length)] { lane.writer().TryWrite(payload); });
+    reader->SetWriterGone(LaneEnd::kWriterDied);
+    uint64_t frames = 0;
+    FrameView frame;
+    while ((frame = reader->TryNext())) {
+      ASSERT_EQ(frame.size, length);
+      ASSERT_TRUE(IsPatternFrame(frames, frame.payload()));
+      ++frames;
+    }
+    ASSERT_EQ(frame.state, ReadState::kEnded) << reader->status();
+    ASSERT_EQ(reader->end(), LaneEnd::kWriterDied);
+    // The frame is there or not; those before it are.
+    ASSERT_TRUE(frames == written || frames == written + 1) << frames;
+    if (instructions == 0) {
+      ASSERT_EQ(frames, written);
+    }
+    if (through) {
+      ASSERT_EQ(frames, written + 1);
+    }
+  }
+  EXPECT_GT(instructions, 20 * stride);
+}
+
+TEST(LaneProcesses, AWriterMayBeKilledAtAnyInstructionOfACommit) {
+  KillWriterAtEachInstruction(1, 64, 1);
+}
+
+TEST(LaneProcesses, AWriterMayBeKilledAtAnyInstructionOfARoll) {
+  // Four frames of 1000 bytes fill the first segment; the second one is at hand.
+  KillWriterAtEachInstruction(4, 1000, 5);
 }
 
 TEST(LaneProcesses, AReaderSeesWholeFramesOrNothingOfAWriterThatIsKilled) {

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <random>
@@ -14,12 +15,14 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
 #include "mmapcore/deadline.h"
 #include "mmapcore/lane_reader.h"
 #include "mmapcore/lane_writer.h"
+#include "mmapcore/mapping.h"
 #include "mmapcore/segment_format.h"
 #include "mmapcore/testing/test_lane.h"
 #include "mmapcore/wait_set.h"
@@ -142,6 +145,70 @@ TEST(LaneStress, ReadersThatJoinWhileSegmentsAreRecycledBeginAtAWholeFrame) {
   done.store(true);
   writer.join();
   EXPECT_GT(frames_read, 0u);
+}
+
+// Somebody scribbles over the lane at full speed while a reader parses it: the reader returns
+// frames that lie within their segment, or stops with DataLoss; nothing else.
+TEST(LaneStress, AReaderSurvivesAWriterThatScribbles) {
+  const uint64_t seed = std::random_device{}();
+  SCOPED_TRACE(absl::StrCat("seed ", seed));
+  TestLane lane({.capacity_bytes = 8 * 8192, .initial_segments = 4});
+  lane.writer();
+  absl::StatusOr<Mapping> mapping =
+      Mapping::MapWhole(lane.lane_file(), {.protection = Protection::kReadWrite});
+  ASSERT_TRUE(mapping.ok());
+  std::byte* const bytes = mapping->mutable_data();
+  const uint64_t size = mapping->length();
+  std::atomic<bool> done{false};
+  std::thread vandal([&] {
+    std::mt19937_64 random(seed);
+    // What it breaks it also mends, so that readers get past their first word.
+    std::vector<uint64_t> good(size / 8);
+    for (size_t i = 0; i < good.size(); ++i) good[i] = HeaderWordAt(bytes, i * 8).LoadRelaxed();
+    const uint32_t mark = FrameMark(FrameKind::kData, 1);
+    while (!done.load(std::memory_order_relaxed)) {
+      const uint64_t word = random() % 4096 / 8 + random() % (size / 4096) * 512;
+      const uint64_t values[] = {random(),
+                                 good[word],
+                                 good[word],
+                                 0,
+                                 EncodeHeaderWord(random() % 5000, mark),
+                                 EncodeHeaderWord(random() % 64, mark),
+                                 EncodeHeaderWord(0, FrameMark(FrameKind::kEnd, 1)),
+                                 random() % 16 * 4096};
+      HeaderWordAt(bytes, word * 8).StoreRelaxed(values[random() % std::size(values)]);
+    }
+  });
+  uint64_t frames = 0;
+  uint64_t damaged = 0;
+  const Deadline deadline = Deadline::After(absl::Seconds(2));
+  for (uint64_t id = 1; !deadline.HasPassed(); ++id) {
+    std::unique_ptr<LaneReader> reader;
+    {
+      absl::StatusOr<std::unique_ptr<LaneReader>> created = lane.TryOpenReader(id);
+      if (!created.ok()) continue;
+      reader = *std::move(created);
+    }
+    reader->SetWriterGone(LaneEnd::kWriterDied);  // So that it does not wait to be admitted.
+    for (int i = 0; i < 1000; ++i) {
+      const FrameView frame = reader->TryNext();
+      if (!frame) {
+        if (frame.state == ReadState::kDamaged) ++damaged;
+        if (frame.state != ReadState::kNothing) break;
+        continue;
+      }
+      ++frames;
+      uint64_t sum = 0;
+      for (size_t at = 0; at + 8 <= frame.size; at += 8) {
+        sum += HeaderWordAt(frame.data, at).LoadRelaxed();
+      }
+      if (sum == 1) ++damaged;
+    }
+  }
+  done.store(true);
+  vandal.join();
+  RecordProperty("frames", static_cast<int>(frames));
+  EXPECT_GT(damaged, 0u);
 }
 
 // Against a naive model: what each reader must see is a list of frames.

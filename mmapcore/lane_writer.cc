@@ -107,6 +107,7 @@ absl::StatusOr<std::unique_ptr<LaneWriter>> LaneWriter::Create(MappedFile lane_f
   }
   WriterSegments::Segment* first = writer->segments_.TakeFor(0);
   writer->UseSegment(*first);
+  writer->held_bytes_.store(writer->segments_.held_bytes(), std::memory_order_relaxed);
   // Release: the segment's header. Pairs with the acquire in LaneReader::Join().
   lane_page.oldest_offset.StoreRelease(first->extent.offset);
   PublishPage({.kind = PageKind::kLane,
@@ -170,6 +171,7 @@ Refusal LaneWriter::Roll(uint64_t length) {
   WriterSegments::Segment* const next = segments_.TakeFor(length);
   if (next == nullptr) {
     segments_.RequestFor(length);
+    held_bytes_.store(segments_.held_bytes(), std::memory_order_relaxed);
     Add(segment_waits_, 1);
     return Refusal::kFull;
   }

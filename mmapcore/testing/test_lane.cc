@@ -129,15 +129,19 @@ LaneWriter& TestLane::writer() {
 }
 
 std::unique_ptr<LaneReader> TestLane::OpenReader(uint64_t reader_id) {
+  return Value(TryOpenReader(reader_id));
+}
+
+absl::StatusOr<std::unique_ptr<LaneReader>> TestLane::TryOpenReader(uint64_t reader_id) {
   cursor_files_[reader_id] =
       std::make_unique<MappedFile>(AnonymousFile("cursors", 2 * kHeaderPageBytes));
   join_versions_[reader_id] = roster_version_ + 1;
-  return Value(LaneReader::Create(Value(lane_file_.OpenReadOnly()), kLanePageOffset,
-                                  *cursor_files_[reader_id], kCursorOffset,
-                                  {.identity = kIdentity,
-                                   .reader_id = reader_id,
-                                   .roster_version = join_versions_[reader_id],
-                                   .max_frame_bytes = options_.max_frame_bytes}));
+  return LaneReader::Create(Value(lane_file_.OpenReadOnly()), kLanePageOffset,
+                            *cursor_files_[reader_id], kCursorOffset,
+                            {.identity = kIdentity,
+                             .reader_id = reader_id,
+                             .roster_version = join_versions_[reader_id],
+                             .max_frame_bytes = options_.max_frame_bytes});
 }
 
 void TestLane::Admit(uint64_t reader_id) {

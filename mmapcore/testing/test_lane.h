@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "mmapcore/lane_reader.h"
 #include "mmapcore/lane_roster.h"
@@ -90,6 +91,7 @@ class TestLane {
 
   // The same in two steps: make the reader's files and object, which may not read yet...
   std::unique_ptr<LaneReader> OpenReader(uint64_t reader_id);
+  absl::StatusOr<std::unique_ptr<LaneReader>> TryOpenReader(uint64_t reader_id);
   // ... and put it into the roster.
   void Admit(uint64_t reader_id);
   // Takes it out of the roster.
