@@ -1,5 +1,6 @@
 // Agents that die, and coordinators that do.
 
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -9,6 +10,9 @@
 #include <string>
 #include <vector>
 
+#include "control/api/seqpacket/seqpacket.h"
+#include "control/process/testing/child_process.h"
+#include "control/process/testing/unix_connection.h"
 #include "control/testing/coordinator_process.h"
 #include "control/testing/rpc_client.h"
 #include "control/testing/test_agent.h"
@@ -136,6 +140,31 @@ TEST_F(CoordinatorDeathTest, NothingIsLeftOfAHundredKilledAgents) {
   EXPECT_EQ(Admin().ListFiles()->files_size(), 1);  // The reader's cursors.
   ASSERT_THAT(reader_calls.Detach(), IsOk());
   EXPECT_EQ(Admin().DescribeCoordinator()->granted_bytes(), 0u);
+}
+
+TEST_F(CoordinatorDeathTest, NothingIsLeftOfAgentsThatWereKilledBeforeTheirWelcome) {
+  v1::HandoffRequest request;
+  request.mutable_hello()->set_protocol_version(1);
+  request.mutable_hello()->set_agent_name("hasty");
+  const std::string path = directory_ + "/handoff.sock";
+  for (int i = 0; i < 200; ++i) {
+    request.mutable_hello()->set_nonce(std::string(14, 'x') + static_cast<char>('a' + i / 16) +
+                                       static_cast<char>('a' + i % 16));
+    testing::ChildProcess hasty([&, hello = request.SerializeAsString()] {
+      static UniqueFd connection = testing::ConnectSeqpacket(path.c_str());
+      SendDatagram(connection.get(), hello).IgnoreError();
+      kill(getpid(), SIGKILL);
+    });
+    hasty.Reap();
+  }
+  // Whoever attaches now does so after the last of them; their ends are being noticed.
+  TestAgent last(directory_);
+  int agents = 0;
+  for (int i = 0; i < 1000; ++i) {
+    agents = Admin().ListAgents()->agents_size();
+    if (agents == 1) break;
+  }
+  EXPECT_EQ(agents, 1);
 }
 
 TEST_F(CoordinatorDeathTest, ARestartedCoordinatorKnowsItsAgentsAgain) {

@@ -38,11 +38,14 @@ class EventLoopTest : public ::testing::Test {
 TEST_F(EventLoopTest, CallsBackOnItsOwnThreadWhenADescriptorIsReadable) {
   absl::Notification called;
   bool on_loop_thread = false;
-  EventLoop::WatchId watch = *loop_->Add(ours_.get(), EPOLLIN, [&](uint32_t events) {
-    EXPECT_NE(events & EPOLLIN, 0u);
-    on_loop_thread = loop_->OnLoopThread();
-    loop_->Remove(watch);
-    called.Notify();
+  EventLoop::WatchId watch = 0;
+  loop_->Post([&] {
+    watch = *loop_->Add(ours_.get(), EPOLLIN, [&](uint32_t events) {
+      EXPECT_NE(events & EPOLLIN, 0u);
+      on_loop_thread = loop_->OnLoopThread();
+      loop_->Remove(watch);
+      called.Notify();
+    });
   });
   ASSERT_EQ(write(theirs_.get(), "x", 1), 1);
   called.WaitForNotification();

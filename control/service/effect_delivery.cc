@@ -42,7 +42,7 @@ bool EffectDelivery::Complete(const SendEvent& effect, v1::HandoffEvent* event) 
 void EffectDelivery::DeliverOne(const SendEvent& effect) {
   v1::HandoffEvent event = effect.event;
   if (!Complete(effect, &event)) {
-    parts_.on_connection_lost(effect.session_id, effect.connection_id);
+    Lost(effect);
     return;
   }
   UniqueFd descriptor;
@@ -64,11 +64,17 @@ void EffectDelivery::DeliverOne(const SendEvent& effect) {
   const absl::Status sent =
       parts_.handoff->Send(effect.connection_id, event, std::move(descriptor));
   if (absl::IsNotFound(sent)) {
-    parts_.on_connection_lost(effect.session_id, effect.connection_id);
+    Lost(effect);
   } else if (!sent.ok()) {
     Log(LogLevel::kWarning, "event cannot be sent",
         {{"session", effect.session_id}, {"reason", sent}});
   }
+}
+
+void EffectDelivery::Lost(const SendEvent& effect) {
+  // Where it was closed before its Welcome, nobody else says so.
+  parts_.links->Drop(effect.connection_id);
+  parts_.on_connection_lost(effect.session_id, effect.connection_id);
 }
 
 void EffectDelivery::DeliverOne(const CloseConnection& effect) {

@@ -45,6 +45,9 @@ class EffectDelivery : public EffectSink {
   void DeliverOne(const ForgetBroughtFile& effect);
   void DeliverOne(const SplitChanged& effect);
 
+  // The connection that the event was for is closed.
+  void Lost(const SendEvent& effect);
+
   // Fills in what the state machine does not know. False: the connection is gone.
   bool Complete(const SendEvent& effect, v1::HandoffEvent* event);
 

@@ -84,7 +84,7 @@ void SessionGate::OnHello(ConnectionId connection, PeerProcess peer, const v1::H
           {{"session", links_.SessionOf(connection).value_or(0)}, {"name", name}, {"pid", pid}});
       return;
     }
-    links_.Drop(connection);
+    links_.Refuse(connection);
     handoff_.Refuse(connection, status);
   };
   if (resumes) {

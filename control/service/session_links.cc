@@ -9,6 +9,11 @@ void SessionLinks::Greet(uint64_t connection, Greeting greeting) {
   greetings_[connection] = std::move(greeting);
 }
 
+void SessionLinks::Refuse(uint64_t connection) {
+  absl::MutexLock lock(&mutex_);
+  greetings_.erase(connection);
+}
+
 std::optional<Greeting> SessionLinks::Welcome(uint64_t connection, uint64_t session) {
   absl::MutexLock lock(&mutex_);
   const auto found = greetings_.find(connection);
@@ -28,7 +33,6 @@ std::optional<uint64_t> SessionLinks::SessionOf(uint64_t connection) const {
 
 std::optional<uint64_t> SessionLinks::Drop(uint64_t connection) {
   absl::MutexLock lock(&mutex_);
-  greetings_.erase(connection);
   const auto found = sessions_.find(connection);
   if (found == sessions_.end()) return std::nullopt;
   const uint64_t session = found->second;

@@ -28,8 +28,13 @@ class SessionLinks {
   SessionLinks(const SessionLinks&) = delete;
   SessionLinks& operator=(const SessionLinks&) = delete;
 
-  // A Hello came on `connection`.
+  // A Hello came on `connection`. The greeting is kept until Welcome() or Refuse(), even if the
+  // connection is closed meanwhile: the session may be there already, and its process must be
+  // watched.
   void Greet(uint64_t connection, Greeting greeting);
+
+  // The Hello is answered without a session.
+  void Refuse(uint64_t connection);
 
   // The Hello is answered with a session: from here on the connection is the session's. Nothing if
   // no greeting is open, as when Welcome is said for the second time.

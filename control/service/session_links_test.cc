@@ -30,10 +30,17 @@ TEST(SessionLinks, AClosedConnectionHasNone) {
   EXPECT_EQ(links.SessionOf(3), std::nullopt);
 }
 
-TEST(SessionLinks, AConnectionThatClosedBeforeItsWelcomeIsForgotten) {
+TEST(SessionLinks, AProcessWhoseConnectionClosedBeforeItsWelcomeIsNotForgotten) {
   SessionLinks links;
   links.Greet(3, {.token = "secret"});
   EXPECT_EQ(links.Drop(3), std::nullopt);
+  EXPECT_TRUE(links.Welcome(3, 7).has_value());
+}
+
+TEST(SessionLinks, ARefusedProcessIsForgotten) {
+  SessionLinks links;
+  links.Greet(3, {.token = "secret"});
+  links.Refuse(3);
   EXPECT_FALSE(links.Welcome(3, 7).has_value());
 }
 
