@@ -124,8 +124,22 @@ def broken_link(path, text, tree):
                 yield number, f'link to {target}: no such heading'
 
 
+EXAMPLE = re.compile(r'^<!-- example: (\S+) -->\n```cpp\n(.*?)^```$', re.M | re.S)
+EXAMPLE_SECTION = re.compile(r'^// \[example\]\n(.*?)^// \[example\]$', re.M | re.S)
+
+
+def stale_example(path, text, tree):
+    """Code after `<!-- example: FILE -->` is what stands between the marks of that file."""
+    if not path.endswith('.md'):
+        return
+    for match in EXAMPLE.finditer(text):
+        section = EXAMPLE_SECTION.search(tree.read(match[1]) if tree.has(match[1]) else '')
+        if section is None or section[1] != match[2]:
+            yield text.count('\n', 0, match.start()) + 1, f'differs from the example in {match[1]}'
+
+
 RULES = (long_file, banned_name, include_guard, grpc_header, build_glob, unfinished,
-         trailing_space, broken_link)
+         trailing_space, broken_link, stale_example)
 
 
 class Tree:

@@ -85,6 +85,17 @@ class TidyTest(unittest.TestCase):
         self.assertEqual(
             lines(tidy.broken_link, 'README.md', '[x](docs/a.md#a-b-and-c)', tree), [])
 
+    def test_stale_example(self):
+        tree = FakeTree(a='int x;\n// [example]\nint y;\n// [example]\n')
+
+        def stale(code, file='a.md'):
+            text = f'\n<!-- example: {file} -->\n```cpp\n{code}```\n'
+            return lines(tidy.stale_example, 'b.md', text, tree)
+
+        self.assertEqual(stale('int y;\n'), [])
+        self.assertEqual(stale('int z;\n'), [2])
+        self.assertEqual(stale('int y;\n', 'none.md'), [2])
+
     def test_exception_exempts_one_file_from_one_rule(self):
         tree = FakeTree(a='x \n', b='y \n')
         self.assertEqual(
