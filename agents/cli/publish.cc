@@ -27,6 +27,8 @@ namespace {
 
 constexpr char kCommand[] = "publish";
 
+constexpr absl::Duration kNewsPatience = absl::Seconds(5);
+
 constexpr char kExamples[] =
     "  tar c src | causeway publish sources        and elsewhere, before or after:\n"
     "  causeway subscribe sources | tar x\n"
@@ -121,13 +123,23 @@ class Publisher {
     return CheckReaders();
   }
 
-  static absl::StatusOr<size_t> ReadInput(std::span<std::byte> destination) {
+  absl::StatusOr<size_t> ReadInput(std::span<std::byte> destination) {
     ssize_t got = 0;
     do {
       got = read(STDIN_FILENO, destination.data(), destination.size());
     } while (got < 0 && errno == EINTR);
+    if (got < 0 && errno == EFAULT) return WhyMemoryWentAway();
     if (got < 0) return StatusFromErrno(errno, {.operation = "read", .path = "standard input"});
     return static_cast<size_t>(got);
+  }
+
+  // A claim's memory goes away when the session is evicted, and the news of it may come later.
+  absl::Status WhyMemoryWentAway() {
+    constexpr size_t kMoreThanThereAre = SIZE_MAX;
+    const absl::Status status = writer_.WaitForReaders(kMoreThanThereAre, kNewsPatience);
+    if (!absl::IsDeadlineExceeded(status)) return status;
+    return absl::DataLossError(absl::StrCat("the shared memory of ", writer_.stream(),
+                                            " was truncated by another process"));
   }
 
   absl::Status CheckReaders() const {
