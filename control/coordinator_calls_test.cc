@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "control/testing/coordinator_process.h"
 #include "control/testing/rpc_client.h"
+#include "control/testing/served_directory.h"
 #include "control/testing/test_agent.h"
 #include "gtest/gtest.h"
 #include "mmapcore/page.h"
@@ -28,6 +29,7 @@ using ::testing::HasSubstr;
 using testing::IsOk;
 using ::testing::Not;
 using testing::ReceivedEvent;
+using testing::ServedDirectory;
 using testing::StatusIs;
 using testing::TestAgent;
 
@@ -63,25 +65,11 @@ v1::OpenReaderRequest Reader(const std::string& stream) {
 
 int RightsOf(const UniqueFd& descriptor) { return fcntl(descriptor.get(), F_GETFL) & O_ACCMODE; }
 
-// A directory that goes with the test.
-struct Directory {
-  Directory() {
-    char path[] = "/tmp/causeway.XXXXXX";
-    if (mkdtemp(path) == nullptr) abort();
-    parent = path;
-  }
-  ~Directory() {
-    if (system(("rm -rf " + parent).c_str()) != 0) abort();
-  }
-  std::string path() const { return parent + "/d"; }
-  std::string parent;
-};
-
 class CoordinatorCallsTest : public ::testing::Test {
  protected:
   CoordinatorCallsTest() { EXPECT_TRUE(coordinator_.ready()) << coordinator_.Log(); }
 
-  Directory temporary_;
+  ServedDirectory temporary_;
   const std::string directory_ = temporary_.path();
   CoordinatorProcess coordinator_{directory_, {"--ephemeral"}};
   AdminClient admin_{directory_};
@@ -353,8 +341,8 @@ TEST_F(CoordinatorCallsTest, RefusesAMessageThatIsTooLong) {
 TEST_F(CoordinatorCallsTest, SplitsAFileThatAUserBrought) {
   TestAgent owner(directory_), worker(directory_);
   AgentsClient owner_calls(directory_, owner.token()), worker_calls(directory_, worker.token());
-  const std::string source_path = temporary_.parent + "/source";
-  const std::string target_path = temporary_.parent + "/target";
+  const std::string source_path = temporary_.parent() + "/source";
+  const std::string target_path = temporary_.parent() + "/target";
   UniqueFd source(open(source_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   UniqueFd target(open(target_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   const uint64_t length = 3 * PageSize() + 100;

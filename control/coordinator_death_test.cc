@@ -1,7 +1,6 @@
 // Agents that die, and coordinators that do.
 
 #include <signal.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -15,6 +14,7 @@
 #include "control/process/testing/unix_connection.h"
 #include "control/testing/coordinator_process.h"
 #include "control/testing/rpc_client.h"
+#include "control/testing/served_directory.h"
 #include "control/testing/test_agent.h"
 #include "gtest/gtest.h"
 #include "mmapcore/testing/status_matchers.h"
@@ -28,6 +28,7 @@ using testing::CoordinatorProcess;
 using testing::ForkedAgent;
 using testing::IsOk;
 using testing::ReceivedEvent;
+using testing::ServedDirectory;
 using testing::TestAgent;
 
 v1::OpenWriterRequest Writer() {
@@ -46,22 +47,11 @@ v1::OpenReaderRequest Reader() {
 
 class CoordinatorDeathTest : public ::testing::Test {
  protected:
-  CoordinatorDeathTest() {
-    char parent[] = "/tmp/causeway.XXXXXX";
-    if (mkdtemp(parent) == nullptr) abort();
-    parent_ = parent;
-    directory_ = parent_ + "/d";
-    Restart();
-  }
-  ~CoordinatorDeathTest() override {
-    coordinator_->Terminate();
-    coordinator_->Wait();
-    coordinator_.reset();
-    std::filesystem::remove_all(parent_);
-  }
+  CoordinatorDeathTest() { Restart(); }
 
   // Kills the coordinator, if there is one, and starts the next.
   void Restart() {
+    if (coordinator_ != nullptr) coordinator_->Kill();
     coordinator_.reset();
     coordinator_ = std::make_unique<CoordinatorProcess>(directory_);
     ASSERT_TRUE(coordinator_->ready()) << coordinator_->Log();
@@ -82,8 +72,8 @@ class CoordinatorDeathTest : public ::testing::Test {
     return files;
   }
 
-  std::string parent_;
-  std::string directory_;
+  ServedDirectory served_;
+  const std::string directory_ = served_.path();
   std::unique_ptr<CoordinatorProcess> coordinator_;
 };
 

@@ -1,13 +1,11 @@
 // A volatile directory without room.
 
-#include <stdlib.h>
-
-#include <filesystem>
 #include <memory>
 #include <string>
 
 #include "control/testing/coordinator_process.h"
 #include "control/testing/rpc_client.h"
+#include "control/testing/served_directory.h"
 #include "control/testing/test_agent.h"
 #include "gtest/gtest.h"
 #include "mmapcore/testing/small_filesystem.h"
@@ -22,6 +20,7 @@ using ::testing::AllOf;
 using testing::CoordinatorProcess;
 using ::testing::HasSubstr;
 using testing::IsOk;
+using testing::ServedDirectory;
 using testing::SmallFilesystem;
 using testing::StatusIs;
 using testing::TestAgent;
@@ -40,9 +39,8 @@ TEST(CoordinatorFullDisk, SaysWhatIsNeededAndWhoHoldsTheSpaceAndRecovers) {
   absl::StatusOr<std::unique_ptr<SmallFilesystem>> small =
       SmallFilesystem::Mount(SmallFilesystem::Kind::kTmpfs, 8 << 20);
   if (!small.ok()) GTEST_SKIP() << small.status();
-  char parent[] = "/tmp/causeway.XXXXXX";
-  ASSERT_NE(mkdtemp(parent), nullptr);
-  const std::string directory = std::string(parent) + "/d";
+  ServedDirectory served;
+  const std::string& directory = served.path();
   {
     CoordinatorProcess coordinator(directory,
                                    {"--ephemeral", "--volatile_dir=" + (*small)->File("volatile")});
@@ -80,7 +78,6 @@ TEST(CoordinatorFullDisk, SaysWhatIsNeededAndWhoHoldsTheSpaceAndRecovers) {
     coordinator.Terminate();
     EXPECT_EQ(coordinator.Wait(), 0);
   }
-  std::filesystem::remove_all(parent);
 }
 
 }  // namespace

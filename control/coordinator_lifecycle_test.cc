@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "control/testing/coordinator_process.h"
 #include "control/testing/rpc_client.h"
+#include "control/testing/served_directory.h"
 #include "control/testing/test_agent.h"
 #include "gtest/gtest.h"
 #include "mmapcore/testing/status_matchers.h"
@@ -23,6 +24,7 @@ using testing::AgentsClient;
 using testing::CoordinatorProcess;
 using ::testing::HasSubstr;
 using testing::IsOk;
+using testing::ServedDirectory;
 using testing::TestAgent;
 
 bool Exists(const std::string& path) {
@@ -44,23 +46,12 @@ std::string ContentsOf(const std::string& path) {
 
 class CoordinatorLifecycleTest : public ::testing::Test {
  protected:
-  // Short, for clients put the sockets' paths into addresses.
-  CoordinatorLifecycleTest() {
-    char parent[] = "/tmp/causeway.XXXXXX";
-    if (mkdtemp(parent) == nullptr) abort();
-    parent_ = parent;
-    directory_ = parent_ + "/d";
-  }
-  ~CoordinatorLifecycleTest() override {
-    if (system(("rm -rf " + parent_).c_str()) != 0) abort();
-  }
-
   std::string VolatileDirectory() {
     return AdminClient(directory_).DescribeCoordinator()->volatile_directory();
   }
 
-  std::string parent_;
-  std::string directory_;
+  ServedDirectory served_;
+  const std::string directory_ = served_.path();
 };
 
 TEST_F(CoordinatorLifecycleTest, ServesAndLeavesNothingButItsState) {
@@ -145,14 +136,14 @@ TEST_F(CoordinatorLifecycleTest, TakesOverFromAKilledOne) {
 }
 
 TEST_F(CoordinatorLifecycleTest, ServesADirectoryWithALongPath) {
-  directory_ = parent_ + "/" + std::string(120, 'x');
-  CoordinatorProcess coordinator(directory_);
+  const std::string directory = served_.parent() + "/" + std::string(120, 'x');
+  CoordinatorProcess coordinator(directory);
   ASSERT_TRUE(coordinator.ready()) << coordinator.Log();
-  EXPECT_TRUE(Exists(directory_ + "/control.sock"));
-  EXPECT_TRUE(Exists(directory_ + "/handoff.sock"));
+  EXPECT_TRUE(Exists(directory + "/control.sock"));
+  EXPECT_TRUE(Exists(directory + "/handoff.sock"));
   coordinator.Terminate();
   EXPECT_EQ(coordinator.Wait(), 0) << coordinator.Log();
-  EXPECT_FALSE(Exists(directory_ + "/control.sock"));
+  EXPECT_FALSE(Exists(directory + "/control.sock"));
 }
 
 TEST_F(CoordinatorLifecycleTest, LeavesAStateAloneThatIsNotItsOwn) {
@@ -195,7 +186,7 @@ TEST_F(CoordinatorLifecycleTest, SaysWhatIsWrongWithItsDirectory) {
   EXPECT_EQ(no_parent.Wait(), 1);
   EXPECT_THAT(no_parent.Log(), HasSubstr("parent directory does not exist"));
 
-  std::ofstream(directory_ + "") << "a file";
+  std::ofstream(directory_) << "a file";
   CoordinatorProcess file(directory_);
   EXPECT_EQ(file.Wait(), 1);
   EXPECT_THAT(file.Log(), HasSubstr("not a directory"));

@@ -9,12 +9,12 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <filesystem>
 #include <string>
 #include <vector>
 
 #include "control/testing/coordinator_process.h"
 #include "control/testing/rpc_client.h"
+#include "control/testing/served_directory.h"
 #include "control/testing/test_agent.h"
 
 namespace causeway {
@@ -82,9 +82,7 @@ void Run(const std::string& directory, int kills) {
 }  // namespace causeway
 
 int main(int argc, char** argv) {
-  char parent[] = "/tmp/causeway.XXXXXX";
-  if (mkdtemp(parent) == nullptr) return 1;
-  causeway::Run(std::string(parent) + "/d", argc > 1 ? atoi(argv[1]) : 200);
-  std::filesystem::remove_all(parent);
+  causeway::testing::ServedDirectory served;
+  causeway::Run(served.path(), argc > 1 ? atoi(argv[1]) : 200);
   return 0;
 }

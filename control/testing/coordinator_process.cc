@@ -64,7 +64,7 @@ CoordinatorProcess::CoordinatorProcess(const std::string& directory,
 }
 
 CoordinatorProcess::~CoordinatorProcess() {
-  Kill();
+  Terminate();
   Wait();
 }
 

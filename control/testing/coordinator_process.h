@@ -11,7 +11,8 @@
 namespace causeway::testing {
 
 // Runs //control:coordinator, which must be a data dependency of the test, with `--dir` and the
-// `flags`. Its log goes to a file of its own. Killed when the object goes away.
+// `flags`. Its log goes to a file of its own. Stopped, in good order,
+// when the object goes away.
 class CoordinatorProcess {
  public:
   // Returns when it serves, or has ended.
