@@ -7,6 +7,7 @@
 #include <functional>
 #include <optional>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "control/state/effect.h"
@@ -33,7 +34,11 @@ class Journal {
   };
 
   void Record(Mutation mutation) { mutations_.push_back(std::move(mutation)); }
-  void Add(Effect effect) { effects_.push_back(std::move(effect)); }
+  // `E` is one of the alternatives of Effect.
+  template <typename E>
+  void Add(E effect) {
+    effects_.emplace_back(std::in_place_type<E>, std::move(effect));
+  }
 
   Mark Here() const { return Mark{mutations_.size(), effects_.size()}; }
 
