@@ -77,7 +77,12 @@ int CoordinatorMain(int argc, char** argv) {
   int signal_number = 0;
   sigwait(&stop_signals, &signal_number);
   Log(LogLevel::kInfo, "stopping", {{"signal", signal_number}});
-  pthread_sigmask(SIG_UNBLOCK, &stop_signals, nullptr);  // The second one ends the process.
+  // The second Ctrl-C ends the process. Another SIGTERM does not: where it comes from the kernel
+  // because the parent died (PR_SET_PDEATHSIG), it comes once for each of the parent's threads.
+  sigset_t impatience;
+  sigemptyset(&impatience);
+  sigaddset(&impatience, SIGINT);
+  pthread_sigmask(SIG_UNBLOCK, &impatience, nullptr);
   (*coordinator)->Shutdown();
   return failed ? 1 : 0;
 }

@@ -5,7 +5,7 @@
 
 namespace causeway {
 
-// Serves a directory until SIGTERM or SIGINT comes; a second signal ends the process at once.
+// Serves a directory until SIGTERM or SIGINT comes; a second SIGINT ends the process at once.
 // Flags as --help prints them, dashes for underscores allowed. To be called on the main thread,
 // before there are others: it sets the process's umask, its signal mask and its limit of open
 // files. Logs go to standard error.
