@@ -98,6 +98,7 @@ LaneReader::~LaneReader() { Close(); }
 
 FrameView LaneReader::TryNextSlow() {
   if (finished()) return {.state = state_};
+  Release();
   status_ = absl::OkStatus();
   if (!joined_) {
     if (absl::Status status = CheckPages(); !status.ok()) return Fail(std::move(status));
@@ -134,7 +135,6 @@ FrameView LaneReader::TryNextSlow() {
       const FrameView frame = {segment_ + offset_ + kHeaderWordBytes, fields.payload_bytes,
                                ReadState::kFrame, base_position_ + offset_};
       offset_ = next;
-      holding_ = true;
       ++frames_;
       return frame;
     }
@@ -253,8 +253,7 @@ absl::Status LaneReader::Enter(FileExtent extent, uint64_t named_at) {
   base_position_ = base_position;
   generation_ = generation;
   mark_ = FrameMark(FrameKind::kData, generation);
-  // Release: what lies before was read. Pairs with the acquire in ReaderCursor::Position().
-  cursor_->position.StoreRelease(position());
+  Publish();
   return absl::OkStatus();
 }
 
@@ -298,6 +297,7 @@ FrameView LaneReader::Finish(ReadState state) {
   mapping_ = &lane_mapping_;
   mark_ = kNoMark;
   offset_ = 0;
+  published_ = 0;
   limit_ = 0;
   cursor_->position.StoreRelease(kPositionPastAll);
   RingWaitingWriter();
@@ -305,7 +305,6 @@ FrameView LaneReader::Finish(ReadState state) {
 }
 
 void LaneReader::Close() {
-  holding_ = false;
   if (finished()) return;
   Finish(ReadState::kEnded);
 }

@@ -169,17 +169,20 @@ TEST(LaneStress, AReaderSurvivesAWriterThatScribbles) {
     for (size_t i = 0; i < good.size(); ++i) good[i] = HeaderWordAt(bytes, i * 8).LoadRelaxed();
     const uint32_t mark = FrameMark(FrameKind::kData, 1);
     while (!done.load(std::memory_order_relaxed)) {
-      // Mostly the first frames, sometimes the words that head a page.
-      const uint64_t word = random() % 64 != 0 ? 1024 + random() % 512
-                                               : random() % (size / 4096) * 512 + random() % 32;
-      const uint64_t values[] = {random(),
-                                 EncodeHeaderWord(random() % 5000, mark),
-                                 EncodeHeaderWord(random() % 64, mark),
-                                 EncodeHeaderWord(0, FrameMark(FrameKind::kEnd, 1)),
-                                 random() % 16 * 4096,
-                                 0};
-      HeaderWordAt(bytes, word * 8).StoreRelaxed(values[random() % std::size(values)]);
-      HeaderWordAt(bytes, word * 8).StoreRelaxed(good[word]);
+      uint64_t broken[16];
+      for (uint64_t& word : broken) {
+        // Mostly the first frames, sometimes the words that head a page.
+        word = random() % 64 != 0 ? 1024 + random() % 512
+                                  : random() % (size / 4096) * 512 + random() % 32;
+        const uint64_t values[] = {random(),
+                                   EncodeHeaderWord(random() % 5000, mark),
+                                   EncodeHeaderWord(random() % 64, mark),
+                                   EncodeHeaderWord(0, FrameMark(FrameKind::kEnd, 1)),
+                                   random() % 16 * 4096,
+                                   0};
+        HeaderWordAt(bytes, word * 8).StoreRelaxed(values[random() % std::size(values)]);
+      }
+      for (const uint64_t word : broken) HeaderWordAt(bytes, word * 8).StoreRelaxed(good[word]);
     }
     for (size_t i = 0; i < good.size(); ++i) HeaderWordAt(bytes, i * 8).StoreRelaxed(good[i]);
   });

@@ -24,6 +24,7 @@
 #include "mmapcore/segment_format.h"
 #include "mmapcore/segment_supply.h"
 #include "mmapcore/sigbus_guard.h"
+#include "mmapcore/spin_pause.h"
 #include "mmapcore/writer_segments.h"
 
 namespace causeway {
@@ -32,6 +33,8 @@ namespace {
 // The longest sleep without a look: no wake is lost, so this bounds only what a broken reader, or a
 // broken kernel, can cost.
 constexpr absl::Duration kLongestSleep = absl::Milliseconds(100);
+
+constexpr int kPausesWhenFull = 16;  // some 200 ns
 
 absl::Status CheckOptions(const LaneWriterOptions& options, std::span<const FileExtent> segments) {
   if (!IsPageAligned(options.segment_bytes) || options.segment_bytes < kMinSegmentBytes ||
@@ -173,6 +176,8 @@ Refusal LaneWriter::Roll(uint64_t length) {
     segments_.RequestFor(length);
     held_bytes_.store(segments_.held_bytes(), std::memory_order_relaxed);
     Add(segment_waits_, 1);
+    // Whoever tries again at once should not take the cursors' lines away from busy readers.
+    for (int i = 0; i < kPausesWhenFull; ++i) SpinPause();
     return Refusal::kFull;
   }
   // I3: relaxed, published by the END below.
@@ -297,10 +302,8 @@ void LaneWriter::Park(uint32_t attention_seen, uint64_t lowest_seen, Deadline de
   attention_.EndSleep();
 }
 
-Claim LaneWriter::ClaimUntil(uint64_t length, Deadline deadline) {
-  Claim claim = TryClaim(length);
-  if (claim.refusal != Refusal::kFull) [[likely]]
-    return claim;
+Claim LaneWriter::WaitForClaim(uint64_t length, Deadline deadline) {
+  Claim claim;
   const bool decided = WaitUntil(deadline, [&] {
     claim = TryClaim(length);
     return claim.refusal != Refusal::kFull;

@@ -126,7 +126,12 @@ class LaneWriter {
 
   // As TryClaim(), but waits for room while the lane is kFull, in the kernel, until the deadline:
   // then kTimedOut.
-  Claim ClaimUntil(uint64_t length, Deadline deadline);
+  Claim ClaimUntil(uint64_t length, Deadline deadline) {
+    const Claim claim = TryClaim(length);
+    if (claim.refusal != Refusal::kFull) [[likely]]
+      return claim;
+    return WaitForClaim(length, deadline);
+  }
 
   // Makes the first `length` bytes of the claim one frame, visible to every reader from now on,
   // whatever happens to this process afterwards. Rings the doorbell if a reader sleeps. False, and
@@ -233,6 +238,7 @@ class LaneWriter {
   class RosterUse;
 
   Claim ClaimSlow(uint64_t length);
+  Claim WaitForClaim(uint64_t length, Deadline deadline);
   Refusal FillAndCommit(const Claim& claim, std::span<const std::byte> payload);
   Refusal Roll(uint64_t length);
   void FreeLeftSegments();
