@@ -206,6 +206,16 @@ TEST_F(CoordinatorCallsTest, AnswersARetryWithTheFirstCallsLane) {
   EXPECT_EQ(first->lane_id(), second->lane_id());
 }
 
+TEST_F(CoordinatorCallsTest, RefusesAKeyThatIsTooLongWithItsField) {
+  TestAgent agent(directory_);
+  AgentsClient calls(directory_, agent.token());
+  v1::OpenWriterRequest request = Writer("video");
+  request.set_idempotency_key(std::string(1000, 'k'));
+  const absl::Status status = calls.OpenWriter(request).status();
+  EXPECT_THAT(status, StatusIs(kInvalidArgument));
+  EXPECT_EQ(FieldOf(status), "idempotency_key") << status;
+}
+
 TEST_F(CoordinatorCallsTest, NamesWhatItDoesNotKnow) {
   TestAgent agent(directory_);
   AgentsClient calls(directory_, agent.token());

@@ -3,7 +3,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "control/api/names/stream_name.h"
+#include "control/service/error_details.h"
 #include "control/state/queries.h"
+#include "control/state/reservation.h"
 
 namespace causeway {
 namespace {
@@ -12,6 +15,15 @@ namespace {
 constexpr size_t kHoldersNamed = 3;
 
 }  // namespace
+
+absl::Status CheckKey(const std::string& idempotency_key) {
+  return WithDetail(CheckIdempotencyKey(idempotency_key), {.field = "idempotency_key"});
+}
+
+absl::Status CheckOpenRequest(const std::string& stream, const std::string& idempotency_key) {
+  absl::Status name = WithDetail(ValidateStreamName(stream), {.field = "stream"});
+  return name.ok() ? CheckKey(idempotency_key) : name;
+}
 
 absl::Status BackRanges(const CallParts& parts, const std::vector<FileRange>& ranges) {
   for (const FileRange& range : ranges) {

@@ -35,6 +35,13 @@ auto RunFor(const CallParts& parts, const std::string& token_sha256, Operation o
   });
 }
 
+// What the requests that open a stream's writer or reader must hold, each with the field that does
+// not. INVALID_ARGUMENT: a bad name of a stream, or too long an idempotency key.
+absl::Status CheckOpenRequest(const std::string& stream, const std::string& idempotency_key);
+
+// INVALID_ARGUMENT, about the field: too long an idempotency key.
+absl::Status CheckKey(const std::string& idempotency_key);
+
 // Backs every range. ResourceExhausted: the message has the largest holders of space, too.
 absl::Status BackRanges(const CallParts& parts, const std::vector<FileRange>& ranges);
 

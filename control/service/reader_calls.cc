@@ -28,11 +28,13 @@ v1::OpenReaderResponse ToResponse(const ReaderGrant& grant) {
 
 absl::StatusOr<v1::OpenReaderResponse> ReaderCalls::Open(const std::string& token_sha256,
                                                          const v1::OpenReaderRequest& request) {
-  const ErrorSubject subject = {.field = "create_options",
-                                .resource_type = kStreamResource,
-                                .resource_name = QuotedName(request.stream())};
-  if (absl::Status bad = ValidateStreamName(request.stream()); !bad.ok()) {
-    return WithDetail(std::move(bad), {.field = "stream"});
+  // A stream that is not to be created has no options to be wrong.
+  const ErrorSubject subject = {
+      .field = request.create_if_missing() ? "create_options" : "idempotency_key",
+      .resource_type = kStreamResource,
+      .resource_name = QuotedName(request.stream())};
+  if (absl::Status bad = CheckOpenRequest(request.stream(), request.idempotency_key()); !bad.ok()) {
+    return bad;
   }
   OpenReader open = {.stream = request.stream(),
                      .idempotency_key = request.idempotency_key(),

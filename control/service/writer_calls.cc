@@ -12,7 +12,8 @@ namespace causeway {
 namespace {
 
 ErrorSubject AboutStream(const v1::OpenWriterRequest& request) {
-  return {.field = "create_options",
+  // A stream that is not to be created has no options to be wrong.
+  return {.field = request.create_if_missing() ? "create_options" : "idempotency_key",
           .resource_type = kStreamResource,
           .resource_name = QuotedName(request.stream())};
 }
@@ -43,8 +44,8 @@ void LogIfFailed(const absl::Status& status, std::string_view event, uint64_t id
 absl::StatusOr<v1::OpenWriterResponse> WriterCalls::Open(const std::string& token_sha256,
                                                          const v1::OpenWriterRequest& request) {
   const ErrorSubject subject = AboutStream(request);
-  if (absl::Status bad = ValidateStreamName(request.stream()); !bad.ok()) {
-    return WithDetail(std::move(bad), {.field = "stream"});
+  if (absl::Status bad = CheckOpenRequest(request.stream(), request.idempotency_key()); !bad.ok()) {
+    return bad;
   }
   OpenWriter open = {.stream = request.stream(),
                      .idempotency_key = request.idempotency_key(),
@@ -80,6 +81,7 @@ absl::StatusOr<v1::OpenWriterResponse> WriterCalls::Open(const std::string& toke
 absl::StatusOr<v1::GrantSegmentResponse> WriterCalls::Grant(
     const std::string& token_sha256, const v1::GrantSegmentRequest& request) {
   const ErrorSubject subject = AboutLane(request.lane_id(), "length");
+  if (absl::Status bad = CheckKey(request.idempotency_key()); !bad.ok()) return bad;
   absl::StatusOr<SegmentReservation> reserved = RunFor(
       parts_, token_sha256,
       [&](Catalog& catalog, uint64_t session) -> absl::StatusOr<SegmentReservation> {
