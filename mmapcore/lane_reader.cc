@@ -12,7 +12,6 @@
 #include "mmapcore/doorbell.h"
 #include "mmapcore/mapped_file.h"
 #include "mmapcore/mapping.h"
-#include "mmapcore/process_barrier.h"
 #include "mmapcore/reader_segments.h"
 #include "mmapcore/segment_format.h"
 #include "mmapcore/segment_supply.h"

@@ -17,7 +17,6 @@
 #include <span>
 #include <string>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "mmapcore/doorbell.h"
