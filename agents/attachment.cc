@@ -132,6 +132,11 @@ void Attachment::End() {
   Wake();
 }
 
+void Attachment::ExpectEnd() {
+  absl::MutexLock lock(&mutex_);
+  end_expected_ = true;
+}
+
 bool Attachment::attached() const { return state() == State::kAttached; }
 
 bool Attachment::AwaitAttached(absl::Time deadline) const {
@@ -156,7 +161,7 @@ bool Attachment::Stopping() const {
 void Attachment::SetState(State state, const absl::Status& why) {
   absl::MutexLock lock(&mutex_);
   if (state_ == State::kEnded) return;
-  state_ = state;
+  state_ = end_expected_ && state == State::kConnecting ? State::kEnded : state;
   if (!why.ok()) last_error_ = why;
 }
 

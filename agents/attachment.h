@@ -80,6 +80,9 @@ class Attachment {
   // Closes the connection and does not come back. From any thread. A second End() does nothing.
   void End();
 
+  // From now on, a lost connection is the end. To be called by whoever asks to be let go.
+  void ExpectEnd();
+
   bool attached() const;
 
   // Waits until it is attached, or has ended, or the deadline; returns attached().
@@ -129,6 +132,7 @@ class Attachment {
   State state_ ABSL_GUARDED_BY(mutex_) = State::kConnecting;
   absl::Status last_error_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  bool end_expected_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<Task*> tasks_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -166,10 +166,9 @@ void LaneRegistry::ObeyReaderJoined(HandoffMessage message) {
                            joined.roster_version()});
     }
   }
-  const std::string who = absl::StrFormat("reader %d (%s) of lane %d", joined.reader_id(),
-                                          joined.label(), joined.lane_id());
-  if (!status.ok()) return Reject(absl::StrCat(who, ": ", status.message()));
-  tell_(AgentEvent::Kind::kReaderJoined, who);
+  if (!status.ok()) return Reject(absl::StrCat(joined.label(), ": ", status.message()));
+  tell_(AgentEvent::Kind::kReaderJoined,
+        absl::StrFormat("%s reads lane %d", joined.label(), joined.lane_id()));
 }
 
 void LaneRegistry::ObeyReaderLeft(HandoffMessage message) {
@@ -195,8 +194,7 @@ void LaneRegistry::ObeyLaneOpened(HandoffMessage message) {
   absl::Status status = CheckPage(opened.lane_page(), "a lane page");
   if (status.ok()) status = CheckPage(opened.cursor(), "a cursor");
   if (status.ok()) {
-    absl::StatusOr<MappedFile> file = MappedFile::FromFd(
-        std::move(message.fd), absl::StrFormat("lane %d of %s", opened.lane_id(), opened.label()));
+    absl::StatusOr<MappedFile> file = MappedFile::FromFd(std::move(message.fd), opened.label());
     status = file.status();
     if (file.ok()) {
       status = lanes->AddLane({.identity = {opened.stream_id(), opened.lane_id(), opened.epoch()},
@@ -207,10 +205,9 @@ void LaneRegistry::ObeyLaneOpened(HandoffMessage message) {
                                .roster_version = opened.roster_version()});
     }
   }
-  const std::string which = absl::StrFormat("lane %d (%s) for reader %d", opened.lane_id(),
-                                            opened.label(), opened.reader_id());
-  if (!status.ok()) return Reject(absl::StrCat(which, ": ", status.message()));
-  tell_(AgentEvent::Kind::kLaneOpened, which);
+  if (!status.ok()) return Reject(absl::StrCat(opened.label(), ": ", status.message()));
+  tell_(AgentEvent::Kind::kLaneOpened,
+        absl::StrFormat("%s for reader %d", opened.label(), opened.reader_id()));
 }
 
 void LaneRegistry::ObeyLaneEnded(HandoffMessage message) {

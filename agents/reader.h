@@ -73,7 +73,7 @@ struct Delivery {
 // How far behind its writer one lane is.
 struct LaneLag {
   uint64_t lane_id = 0;
-  std::string label;      // the writing agent's name
+  std::string label;      // which that is and who writes it, for messages
   uint64_t position = 0;  // everything before it was consumed
   // Committed as far as the writer has published it (at least at every segment's end), and not yet
   // consumed. Headers included.

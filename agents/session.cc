@@ -191,6 +191,7 @@ void Session::RequestSegment(uint64_t lane_id, uint64_t bytes) {
   v1::GrantSegmentRequest request;
   request.set_lane_id(lane_id);
   request.set_length(bytes);
+  request.set_idempotency_key(NewIdempotencyKey());
   calls_->Add([this, request] {
     const std::shared_ptr<WriterLane> lane = registry_.FindWriter(request.lane_id());
     if (lane == nullptr) return absl::OkStatus();
@@ -403,6 +404,7 @@ absl::Status Session::Detach() {
   }
   client_.CancelCalls();
   calls_->Stop();
+  attachment_->ExpectEnd();  // The coordinator hangs up before it answers.
   absl::Status result = absl::UnavailableError("the coordinator is away");
   if (attachment_->attached()) result = client_.Call(v1::DetachRequest()).status();
   EndWith(absl::FailedPreconditionError(

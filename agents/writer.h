@@ -37,7 +37,7 @@ struct WriterOptions {
 // How far behind one reader is.
 struct ReaderLag {
   uint64_t reader_id = 0;
-  std::string label;       // the reading agent's name
+  std::string label;       // who that is, for messages: "reader 7 of ..."
   uint64_t lag_bytes = 0;  // committed, and not yet given up by the reader; headers included
 };
 

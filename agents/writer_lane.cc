@@ -92,8 +92,8 @@ absl::Status WriterLane::TimedOut(const char* what, absl::Duration timeout) cons
       lags.begin(), lags.end(),
       [](const ReaderLag& a, const ReaderLag& b) { return a.lag_bytes < b.lag_bytes; });
   if (slowest != lags.end()) {
-    absl::StrAppendFormat(&text, "; the slowest of %d readers, %s (reader %d), is %d bytes behind",
-                          lags.size(), slowest->label, slowest->reader_id, slowest->lag_bytes);
+    absl::StrAppendFormat(&text, "; the slowest of %d, %s, is %d bytes behind", lags.size(),
+                          slowest->label, slowest->lag_bytes);
   }
   absl::MutexLock lock(&supply_mutex_);
   if (!refusal_.ok()) absl::StrAppend(&text, "; the lane cannot grow: ", refusal_.message());

@@ -41,6 +41,11 @@ class LocalStream {
 
   WriterLane& writer(uint64_t lane_id) { return *writers_.at(lane_id).lane; }
   ReaderLanes& reader(uint64_t reader_id) { return *readers_.at(reader_id).lanes; }
+  std::shared_ptr<WriterLane> shared_writer(uint64_t lane_id) { return writers_.at(lane_id).lane; }
+  std::shared_ptr<ReaderLanes> shared_reader(uint64_t reader_id) {
+    return readers_.at(reader_id).lanes;
+  }
+  const MappedFile& cursor_file(uint64_t reader_id) { return *readers_.at(reader_id).file; }
   const MappedFile& lane_file(uint64_t lane_id) { return *writers_.at(lane_id).file; }
 
   // Lengths of the segments asked for so far.
