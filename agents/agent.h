@@ -77,9 +77,11 @@ struct AgentOptions {
 // any more (its state was lost) ends it: writers and readers fail with FailedPrecondition, and a
 // new Agent has to be attached.
 //
-// Thread-safe. Forking: the child of fork() has none of the mappings (MADV_DONTFORK) and none of
-// the threads; it must not touch the agent, its writers and its readers, not even to destroy them,
-// and attaches for itself if it needs to. All descriptors are close-on-exec.
+// Thread-safe. Forking: the child of fork() has the mappings, but none of the threads, and its copy
+// of the connection is closed, so that it does not pass for its parent. It must not touch the
+// agent, its writers and its readers, not even to destroy them (a second process that stores into a
+// lane would break the rule that a lane has one writer), and attaches for itself if it needs to.
+// All descriptors are close-on-exec.
 class Agent {
  public:
   // Attaches, waiting up to `options.attach_timeout` for the coordinator to be there.
