@@ -140,7 +140,9 @@ absl::Status Coordinator::Parts::OpenState() {
   absl::StatusOr<EpochStart> epoch = state->Run(
       [](Catalog& catalog) -> absl::StatusOr<EpochStart> { return catalog.BeginEpoch(); });
   if (!epoch.ok()) return epoch.status();
-  if (absl::Status status = RecoverFiles(*state, files); !status.ok()) return status;
+  if (absl::Status status = RecoverFiles(epoch->to_free, *state, files); !status.ok()) {
+    return status;
+  }
   if (absl::Status status = RecoverSessions(epoch->to_check, *state, *processes); !status.ok()) {
     return status;
   }

@@ -38,7 +38,8 @@ absl::StatusOr<IncarnationFound> FindProcess(const records::Incarnation& incarna
 
 }  // namespace
 
-absl::Status RecoverFiles(StateThread& state, FileStore& files) {
+absl::Status RecoverFiles(const std::vector<FileRange>& to_free, StateThread& state,
+                          FileStore& files) {
   absl::StatusOr<std::vector<records::File>> recorded = RecordedFiles(state);
   if (!recorded.ok()) return recorded.status();
   for (const records::File& file : *recorded) {
@@ -52,6 +53,13 @@ absl::Status RecoverFiles(StateThread& state, FileStore& files) {
     } else {
       files.Register(file.file_id(), file.name(), file.durability());
     }
+  }
+  for (const FileRange& range : to_free) {
+    const absl::Status freed = files.Free(range);
+    if (freed.ok()) continue;
+    // Its blocks stay allocated until the range is granted again or the file is removed.
+    Log(LogLevel::kWarning, "range cannot be freed",
+        {{"file", range.file_id}, {"offset", range.offset}, {"reason", freed}});
   }
   absl::StatusOr<size_t> strays = files.RemoveUnregistered();
   if (!strays.ok()) return strays.status();

@@ -77,10 +77,6 @@ EpochStart Catalog::BeginEpoch() {
     }
   }
   for (const uint64_t extent_id : segments) books_.extents.Erase(extent_id);
-
-  for (const auto& [file_id, file] : books_.files.rows()) {
-    if (file.state() == records::File::STATE_LIVE) start.live_files.push_back(file);
-  }
   return start;
 }
 

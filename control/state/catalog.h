@@ -35,9 +35,6 @@ struct EpochStart {
   std::vector<records::Session> to_check;
   // Ranges whose blocks are to be freed: reservations and returns that were cut short.
   std::vector<FileRange> to_free;
-  // The files that should exist, to be opened anew. Every other file in the coordinator's two
-  // directories is a left-over of the last coordinator: unlink it.
-  std::vector<records::File> live_files;
 };
 
 // Composes the tables and the operations on them.

@@ -292,7 +292,7 @@ TEST(ReaderOperations, ARestartTakesReservationsBack) {
   EXPECT_EQ(start.to_check.size(), 1u);
   ASSERT_EQ(start.to_free.size(), 1u);
   EXPECT_EQ(start.to_free[0].offset, segment->to_back.offset);
-  ASSERT_EQ(start.live_files.size(), 1u);
+  EXPECT_EQ(fixture.books().files.size(), 1u);
   EXPECT_EQ(fixture.books().lanes.size(), 1u);
   EXPECT_EQ(fixture.books().readers.size(), 0u);
   EXPECT_EQ(fixture.books().sessions.Find(a)->state(), records::Session::STATE_DISCONNECTED);

@@ -31,8 +31,8 @@ bool EqualInConstantTime(std::string_view a, std::string_view b) {
 
 bool SameIncarnation(const records::Incarnation& a, const records::Incarnation& b) {
   return a.boot_id() == b.boot_id() && a.pid() == b.pid() &&
-         a.start_time_ticks() == b.start_time_ticks() && a.nonce() == b.nonce() &&
-         a.uid() == b.uid() && a.gid() == b.gid();
+         a.start_time_ticks() == b.start_time_ticks() && a.pid_namespace() == b.pid_namespace() &&
+         a.nonce() == b.nonce() && a.uid() == b.uid() && a.gid() == b.gid();
 }
 
 absl::Status CheckAttach(const AttachRequest& request) {

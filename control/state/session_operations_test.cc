@@ -102,6 +102,9 @@ TEST(SessionOperations, AStrangersTokenIsRefusedAndNothingSaysWhy) {
   request.token_sha256 = row.token_sha256();
   request.incarnation.set_pid(1);
   EXPECT_EQ(resume().code(), absl::StatusCode::kPermissionDenied) << "a child with the token";
+  request.incarnation = row.incarnation();
+  request.incarnation.set_pid_namespace(1);
+  EXPECT_EQ(resume().code(), absl::StatusCode::kPermissionDenied) << "the same pid elsewhere";
 }
 
 TEST(SessionOperations, ResumeSaysEverythingAgainInRosterOrder) {
