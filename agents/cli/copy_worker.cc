@@ -27,7 +27,7 @@ absl::Status Shortened(uint64_t offset) {
 }
 
 // Writes the mapped source into the target through its descriptor: pages that are wholly written
-// need not be zeroed before, as pages of a mapping must be (docs/decisions/0006). A source that
+// need not be zeroed before, as pages of a mapping must be (docs/decisions/0010). A source that
 // shrinks under the mapping makes the kernel's own access fail with EFAULT instead of SIGBUS here.
 absl::Status CopyExtent(TakenExtent& extent) {
   absl::StatusOr<std::span<const std::byte>> source = extent.MapSource();
