@@ -176,9 +176,10 @@ void Attachment::Run() {
     absl::Time until = absl::InfiniteFuture();
     if (state() == State::kConnecting) until = next_attempt_;
     if (state() == State::kGreeting) until = greeting_deadline_;
-    // Rounded up, so as not to wake just before the time has come.
+    // Bounded before it is rounded up: the milliseconds of an infinite duration are the largest
+    // number. Rounded up, so as not to wake just before the time has come.
     const int64_t wait_ms =
-        std::clamp<int64_t>(absl::ToInt64Milliseconds(until - absl::Now()) + 1, 0, 3'600'000);
+        std::clamp<int64_t>(absl::ToInt64Milliseconds(until - absl::Now()), -1, 3'600'000) + 1;
     std::array<pollfd, 2> fds = {{{wake_.get(), POLLIN, 0}, {-1, POLLIN, 0}}};
     if (connection_ != nullptr) fds[1].fd = connection_->fd();
     poll(fds.data(), fds.size(), static_cast<int>(wait_ms));

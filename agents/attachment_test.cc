@@ -1,7 +1,10 @@
 #include "agents/attachment.h"
 
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include <filesystem>
+#include <fstream>
 #include <string>
 #include <thread>
 #include <utility>
@@ -9,6 +12,7 @@
 
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
 #include "agents/testing/fake_coordinator.h"
 #include "gtest/gtest.h"
 
@@ -86,6 +90,28 @@ class AttachmentTest : public testing::Test {
   Log log_;
   std::unique_ptr<Attachment> attachment_;
 };
+
+// Whether a thread of this process waits in poll() for longer than not at all.
+bool AThreadSleepsInPoll() {
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+    std::ifstream file(task.path() / "syscall");
+    long number = -1;
+    std::string fds, count, timeout;
+    if (file >> number >> fds >> count >> timeout && number == SYS_poll && timeout != "0x0") {
+      return true;
+    }
+  }
+  return false;
+}
+
+TEST_F(AttachmentTest, AnIdleAttachmentSleeps) {
+  AttachAndWelcome();
+  const absl::Time give_up = absl::Now() + absl::Seconds(30);
+  while (!AThreadSleepsInPoll()) {
+    ASSERT_LT(absl::Now(), give_up) << "it keeps a processor busy";
+    std::this_thread::yield();
+  }
+}
 
 TEST_F(AttachmentTest, SaysWhoItIs) {
   AttachAndWelcome();
