@@ -73,6 +73,7 @@ absl::StatusOr<std::span<const std::byte>> SplitGrant::MapSource() {
   if (absl::Status status = CheckOpen(); !status.ok()) return status;
   if (source_.data() == nullptr) {
     MappingOptions options;
+    options.populate = Populate::kForReading;  // One call instead of a fault for each page.
     options.guarded = SigbusGuard::installed();
     absl::StatusOr<Mapping> mapping = Mapping::Map(*source_file_, response_.source().offset(),
                                                    response_.source().length(), options);
@@ -87,6 +88,7 @@ absl::StatusOr<std::span<std::byte>> SplitGrant::MapTarget() {
   if (target_.data() == nullptr) {
     MappingOptions options;
     options.protection = Protection::kReadWrite;
+    options.populate = Populate::kForWriting;  // As law 4 says: backed before it is touched.
     options.guarded = SigbusGuard::installed();
     absl::StatusOr<Mapping> mapping = Mapping::Map(*target_file_, response_.target().offset(),
                                                    response_.target().length(), options);
