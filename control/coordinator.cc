@@ -7,6 +7,7 @@
 
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "control/api/version/version.h"
 #include "control/directory/coordinator_directory.h"
 #include "control/directory/unix_socket.h"
 #include "control/files/file_store.h"
@@ -160,7 +161,7 @@ absl::Status Coordinator::Parts::Serve() {
   reader_calls.emplace(parts);
   split_calls.emplace(parts, &splits,
                       absl::Milliseconds(static_cast<int64_t>(options.serving.max_wait_ms)));
-  admin_calls.emplace(parts, CoordinatorFacts{.version = kCoordinatorVersion,
+  admin_calls.emplace(parts, CoordinatorFacts{.version = kVersion,
                                               .started_unix_ms = NowUnixMs(),
                                               .directory = directory.path(),
                                               .volatile_directory = directory.volatile_path(),

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "control/api/version/version.h"
 
 namespace causeway {
 namespace {
@@ -174,7 +175,7 @@ std::variant<CoordinatorFlags, FlagsAnswer> ParseCoordinatorFlags(int argc, char
                                             "\ncoordinator --help lists the flags.\n"),
                        .exit_code = 2};
   }
-  if (version) return FlagsAnswer{.text = absl::StrCat(kCoordinatorVersion, "\n"), .exit_code = 0};
+  if (version) return FlagsAnswer{.text = absl::StrCat(kVersion, "\n"), .exit_code = 0};
   if (const absl::Status status = ValidateLimits(options.limits); !status.ok()) {
     return FlagsAnswer{.text = absl::StrCat("coordinator: ", status.message(), "\n"),
                        .exit_code = 2};

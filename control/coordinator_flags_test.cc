@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "control/api/version/version.h"
 #include "gtest/gtest.h"
 
 namespace causeway {
@@ -91,7 +92,7 @@ TEST(CoordinatorFlags, ExplainThemselves) {
   for (const auto& [name, value] : LimitsByName(Limits())) {
     EXPECT_NE(help.text.find("--" + name), std::string::npos) << name;
   }
-  EXPECT_EQ(Answer({"--version"}).text, std::string(kCoordinatorVersion) + "\n");
+  EXPECT_EQ(Answer({"--version"}).text, std::string(kVersion) + "\n");
 }
 
 TEST(CoordinatorFlags, SayWhatIsWrong) {

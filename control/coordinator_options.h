@@ -37,9 +37,6 @@ struct CoordinatorOptions {
   std::function<void(const absl::Status&)> on_failure = [](const absl::Status&) {};
 };
 
-// What DescribeCoordinator answers, and --version prints.
-inline constexpr char kCoordinatorVersion[] = "0.1.0";
-
 }  // namespace causeway
 
 #endif  // CAUSEWAY_CONTROL_COORDINATOR_OPTIONS_H_

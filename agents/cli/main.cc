@@ -26,6 +26,7 @@
 #include "agents/cli/manage.h"
 #include "agents/cli/publish.h"
 #include "agents/cli/subscribe.h"
+#include "control/api/version/version.h"
 #include "control/coordinator_main.h"
 
 namespace causeway {
@@ -52,8 +53,6 @@ constexpr Subcommand kSubcommands[] = {
     {kExchangeConsumer, nullptr, ExchangeConsumerMain},
     {kCopyWorker, nullptr, CopyWorkerMain},
 };
-
-constexpr char kVersion[] = "0.1.0";
 
 void PrintHelp() {
   std::string text =
