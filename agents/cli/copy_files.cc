@@ -96,11 +96,15 @@ mode_t Umask() {
   return mask;
 }
 
+// The file behind a descriptor that stays its owner's.
+absl::StatusOr<MappedFile> SameFile(int fd, const std::string& path) {
+  return MappedFile::FromFd(UniqueFd(fcntl(fd, F_DUPFD_CLOEXEC, 0)), path);
+}
+
 // The mapped window at `offset` of a file that somebody else may be shortening.
 absl::StatusOr<Mapping> MapWindow(int fd, const std::string& path, uint64_t offset,
                                   uint64_t length) {
-  const absl::StatusOr<MappedFile> file =
-      MappedFile::FromFd(UniqueFd(fcntl(fd, F_DUPFD_CLOEXEC, 0)), path);
+  const absl::StatusOr<MappedFile> file = SameFile(fd, path);
   if (!file.ok()) return file.status();
   absl::StatusOr<Mapping> mapping = Mapping::Map(*file, offset, length, {.guarded = true});
   if (absl::IsOutOfRange(mapping.status())) {
@@ -168,8 +172,7 @@ CopyTarget::~CopyTarget() {
 
 absl::Status CopyTarget::Allocate(uint64_t size) {
   if (size == 0) return absl::OkStatus();
-  absl::StatusOr<MappedFile> file =
-      MappedFile::FromFd(UniqueFd(fcntl(fd(), F_DUPFD_CLOEXEC, 0)), path_);
+  absl::StatusOr<MappedFile> file = SameFile(fd(), path_);
   if (!file.ok()) return file.status();
   const std::optional<uint64_t> whole_pages = RoundUpToPage(size);
   if (!whole_pages) return absl::OutOfRangeError(absl::StrCat(size, " bytes are no file's size"));

@@ -23,11 +23,6 @@ constexpr absl::Duration kAskInterval = absl::Milliseconds(50);
 // on this machine kills them all.
 constexpr uint64_t kReplacementsPerWorker = 4;
 
-void WriteToTerminal(const std::string& text) {
-  // A terminal that is gone misses nothing.
-  static_cast<void>(!write(STDERR_FILENO, text.data(), text.size()));
-}
-
 }  // namespace
 
 absl::Status CopyJob::Run(const CopySource& source, const CopyTarget& target) {
@@ -60,7 +55,7 @@ absl::Status CopyJob::Run(const CopySource& source, const CopyTarget& target) {
   for (size_t child = first_worker_; child < first_worker_ + started_; ++child) {
     group_.Signal(child, SIGKILL);
   }
-  if (options_.progress_width > 0) WriteToTerminal(progress.Erase());
+  if (options_.progress_width > 0) ShowProgress(progress.Erase());
   return status;
 }
 
@@ -87,7 +82,7 @@ absl::Status CopyJob::Follow(const Split& split, Progress& progress) {
     if (!described.ok()) return described.status();
     if (!described->failure.empty()) return absl::AbortedError(described->failure);
     progress.Update(0, described->completed_bytes, absl::Now());
-    if (options_.progress_width > 0) WriteToTerminal(progress.Draw(options_.progress_width));
+    if (options_.progress_width > 0) ShowProgress(progress.Draw(options_.progress_width));
     if (described->completed == described->extent_count) return absl::OkStatus();
     if (event->kind != ProcessEvent::Kind::kExit) continue;
     if (absl::Status status = ObeyExit(*event); !status.ok()) return status;

@@ -1,7 +1,6 @@
 #include "agents/cli/exchange_supervisor.h"
 
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <utility>
 
@@ -16,11 +15,6 @@ constexpr absl::Duration kDrawInterval = absl::Milliseconds(100);
 // How long after a worker's complaint another child's death may still turn out to be its cause.
 constexpr absl::Duration kCauseWindow = absl::Milliseconds(250);
 
-void WriteToTerminal(const std::string& text) {
-  // A terminal that is gone misses nothing.
-  static_cast<void>(!write(STDERR_FILENO, text.data(), text.size()));
-}
-
 bool WasKilled(const ProcessEvent& event) {
   return event.kind == ProcessEvent::Kind::kExit && WIFSIGNALED(event.wait_status);
 }
@@ -34,7 +28,7 @@ absl::Status ExchangeSupervisor::Run(const ExchangeWorkerOptions& options, int i
   for (const Worker& worker : workers_) names.push_back(worker.name);
   Progress progress(std::move(names), total_bytes_);
   const absl::Status status = Follow(progress);
-  if (progress_width_ > 0) WriteToTerminal(progress.Erase());
+  if (progress_width_ > 0) ShowProgress(progress.Erase());
   if (!status.ok()) return status;
 
   for (size_t i = 0; i < workers_.size(); ++i) {
@@ -70,7 +64,7 @@ absl::Status ExchangeSupervisor::Follow(Progress& progress) {
     const absl::StatusOr<ProcessEvent> event = group_.Next(next_draw);
     if (!event.ok()) return event.status();
     if (event->kind == ProcessEvent::Kind::kDeadline) {
-      WriteToTerminal(progress.Draw(progress_width_));
+      ShowProgress(progress.Draw(progress_width_));
       next_draw = absl::Now() + kDrawInterval;
       continue;
     }

@@ -1,5 +1,7 @@
 #include "agents/cli/progress.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -64,6 +66,10 @@ std::string Progress::Erase() {
   if (drawn_lines_ == 0) return {};
   // ECMA-48: cursor to the start of an earlier line; erase to the end of the screen.
   return absl::StrCat("\x1b[", std::exchange(drawn_lines_, 0), "F\x1b[J");
+}
+
+void ShowProgress(const std::string& text) {
+  static_cast<void>(!write(STDERR_FILENO, text.data(), text.size()));
 }
 
 }  // namespace causeway

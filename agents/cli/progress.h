@@ -48,6 +48,10 @@ class Progress {
   size_t drawn_lines_ = 0;
 };
 
+// Writes what Draw() and Erase() give to standard error, which should be a terminal. What it does
+// not take is lost: a terminal that is gone misses nothing.
+void ShowProgress(const std::string& text);
+
 }  // namespace causeway
 
 #endif  // CAUSEWAY_AGENTS_CLI_PROGRESS_H_
