@@ -60,14 +60,12 @@ absl::StatusOr<v1::OpenReaderResponse> ReaderCalls::Open(const std::string& toke
     // Lanes were opened meanwhile. There are at most as many as the stream may have.
     status = BackRanges(parts_, confirmed->to_back);
   }
-  // These two say that the reservation is gone already.
-  if (!absl::IsFailedPrecondition(status) && !absl::IsNotFound(status)) {
-    const absl::Status cancelled =
-        parts_.state->Run([&](Catalog& catalog) { return catalog.readers().Cancel(reader_id); });
-    if (!cancelled.ok()) {
-      Log(LogLevel::kError, "reader cannot be cancelled",
-          {{"reader", reader_id}, {"reason", cancelled}});
-    }
+  // A session that ended meanwhile left the reservation to this call.
+  const absl::Status cancelled =
+      parts_.state->Run([&](Catalog& catalog) { return catalog.readers().Cancel(reader_id); });
+  if (!cancelled.ok()) {
+    Log(LogLevel::kError, "reader cannot be cancelled",
+        {{"reader", reader_id}, {"reason", cancelled}});
   }
   return WithDetail(std::move(status), subject);
 }

@@ -67,11 +67,8 @@ absl::StatusOr<v1::OpenWriterResponse> WriterCalls::Open(const std::string& toke
         [&](Catalog& catalog) { return catalog.writers().Confirm(lane_id, NowUnixMs()); });
     if (grant.ok()) return ToResponse(*grant);
     status = grant.status();
-    // These two say that the reservation is gone already.
-    if (absl::IsFailedPrecondition(status) || absl::IsNotFound(status)) {
-      return WithDetail(std::move(status), subject);
-    }
   }
+  // A session that ended meanwhile left the reservation to this call.
   LogIfFailed(
       parts_.state->Run([&](Catalog& catalog) { return catalog.writers().Cancel(lane_id); }),
       "lane cannot be cancelled", lane_id);
@@ -100,7 +97,6 @@ absl::StatusOr<v1::GrantSegmentResponse> WriterCalls::Grant(
 
   const uint64_t extent_id = reserved->extent.extent_id();
   absl::Status status = BackRanges(parts_, {reserved->to_back});
-  bool reservation_stands = true;
   if (status.ok()) {
     absl::StatusOr<records::Extent> extent = parts_.state->Run(
         [&](Catalog& catalog) { return catalog.writers().ConfirmSegment(extent_id, NowUnixMs()); });
@@ -109,14 +105,12 @@ absl::StatusOr<v1::GrantSegmentResponse> WriterCalls::Grant(
       return response;
     }
     status = extent.status();
-    reservation_stands = !absl::IsFailedPrecondition(status) && !absl::IsNotFound(status);
   }
   LogIfFailed(parts_.files->Free(reserved->to_back), "segment cannot be freed", extent_id);
-  if (reservation_stands) {
-    LogIfFailed(parts_.state->Run(
-                    [&](Catalog& catalog) { return catalog.writers().CancelSegment(extent_id); }),
-                "segment cannot be cancelled", extent_id);
-  }
+  LogIfFailed(parts_.state->Run([&](Catalog& catalog) {
+    return catalog.writers().CancelSegment(extent_id);
+  }),
+              "segment cannot be cancelled", extent_id);
   return WithDetail(std::move(status), subject);
 }
 

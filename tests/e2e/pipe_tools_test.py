@@ -202,7 +202,8 @@ class PipeToolsTest(CausewayTestCase):
                 reader = self.subscribe()
                 writer = self.publish()
                 self.wait_for_agents(2)
-                for process in (writer, reader):
+                # The reader first: one that hears of the writer's death ends by itself.
+                for process in (reader, writer):
                     process.send_signal(number)
                     self.assertEqual(self.end_of(process)[0], -number)
                 self.wait_for_agents(0)
