@@ -26,29 +26,25 @@ constexpr char kLock[] = "lock";
 // Of the 32 bytes of the hash: enough that no two directories of a user meet.
 constexpr size_t kHashBytes = 8;
 
-std::string VolatileParent() { return absl::StrCat("/dev/shm/causeway-", geteuid()); }
-
 absl::StatusOr<PrivateDirectory> OpenVolatile(const std::string& real_path,
                                               const std::string& asked_for) {
-  std::string path = asked_for;
-  if (path.empty()) {
-    // In a folder of the user's own: /dev/shm is everybody's, and the first to take a name has it.
-    absl::StatusOr<PrivateDirectory> parent = OpenPrivateDirectory(VolatileParent());
-    if (!parent.ok()) {
-      return absl::Status(
-          parent.status().code(),
-          absl::StrCat(parent.status().message(),
-                       " (the volatile directory; --volatile_dir chooses another)"));
-    }
-    path = DefaultVolatilePath(real_path);
-  }
-  absl::StatusOr<PrivateDirectory> directory = OpenPrivateDirectory(path);
-  if (directory.ok() && !IsInMemory(directory->descriptor.get())) {
-    Log(LogLevel::kWarning, "volatile directory is not in memory",
-        {{"path", directory->path},
-         {"advice", "streams with durability MEMORY will write to its disk; choose a tmpfs"}});
+  if (!asked_for.empty()) return OpenPrivateDirectory(asked_for);
+  // Straight in /dev/shm: a folder of the user's around it would be made by the first coordinator
+  // and removed by the last, and one may start just then.
+  absl::StatusOr<PrivateDirectory> directory = OpenPrivateDirectory(DefaultVolatilePath(real_path));
+  if (!directory.ok()) {
+    return absl::Status(directory.status().code(),
+                        absl::StrCat(directory.status().message(),
+                                     " (the volatile directory; --volatile_dir chooses another)"));
   }
   return directory;
+}
+
+void WarnIfNotInMemory(const PrivateDirectory& directory) {
+  if (IsInMemory(directory.descriptor.get())) return;
+  Log(LogLevel::kWarning, "volatile directory is not in memory",
+      {{"path", directory.path},
+       {"advice", "streams with durability MEMORY will write to its disk; choose a tmpfs"}});
 }
 
 void WarnIfOpenToOthers(const PrivateDirectory& directory) {
@@ -78,7 +74,7 @@ std::string DefaultVolatilePath(const std::string& real_path) {
   std::array<unsigned char, EVP_MAX_MD_SIZE> hash = {};
   EVP_Digest(real_path.data(), real_path.size(), hash.data(), nullptr, EVP_sha256(), nullptr);
   const absl::string_view start(reinterpret_cast<const char*>(hash.data()), kHashBytes);
-  return absl::StrCat(VolatileParent(), "/", absl::BytesToHexString(start));
+  return absl::StrCat("/dev/shm/causeway-", geteuid(), "-", absl::BytesToHexString(start));
 }
 
 absl::StatusOr<CoordinatorDirectory> CoordinatorDirectory::Open(const Options& options) {
@@ -99,6 +95,7 @@ absl::StatusOr<CoordinatorDirectory> CoordinatorDirectory::Open(const Options& o
   if (!volatile_lock.ok()) return volatile_lock.status();
   WarnIfOpenToOthers(*main);
   WarnIfOpenToOthers(*in_memory);
+  WarnIfNotInMemory(*in_memory);
 
   CoordinatorDirectory directory(*std::move(main), *std::move(lock), *std::move(in_memory),
                                  *std::move(volatile_lock));
@@ -137,7 +134,6 @@ void CoordinatorDirectory::Leave(Remove remove) {
   RemoveDirectory(volatile_files_path());
   RemoveFile(absl::StrCat(volatile_.path, "/", kLock));
   RemoveDirectory(volatile_.path);
-  rmdir(VolatileParent().c_str());  // Other coordinators may have directories in it.
   if (remove == Remove::kVolatileDirectoryToo) return;
   for (const char* suffix : {"", "-wal", "-shm", ".new"}) {
     RemoveFile(absl::StrCat(state_path(), suffix));

@@ -21,7 +21,7 @@ namespace causeway {
 //   files/                   files of streams with durability CACHED      kept
 //   volatile                 a link to the volatile directory, for people removed
 //
-// The volatile directory is on tmpfs, by default /dev/shm/causeway-<uid>/<hash of the real path of
+// The volatile directory is on tmpfs, by default /dev/shm/causeway-<uid>-<hash of the real path of
 // dir>. It has a lock and files/, too, for streams with durability MEMORY, and is removed once no
 // session needs it.
 //

@@ -154,7 +154,7 @@ TEST_F(CoordinatorDirectoryTest, HasAVolatileDirectoryInMemoryByDefault) {
     ASSERT_THAT(directory, IsOk());
     path = directory->volatile_path();
     EXPECT_EQ(path, DefaultVolatilePath(directory->path()));
-    EXPECT_NE(path.find(absl::StrCat("causeway-", geteuid(), "/")), std::string::npos);
+    EXPECT_NE(path.find(absl::StrCat("causeway-", geteuid(), "-")), std::string::npos);
     EXPECT_EQ(access((path + "/files").c_str(), W_OK), 0);
     directory->Leave(CoordinatorDirectory::Remove::kVolatileDirectoryToo);
   }

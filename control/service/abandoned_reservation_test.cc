@@ -72,8 +72,7 @@ class AbandonedReservationTest : public ::testing::Test {
     AttachRequest request{.connection_id = kConnection, .agent_name = "agent"};
     request.token_sha256 = token_;
     request.incarnation.set_nonce(std::string(16, 'n'));
-    session_ = state_
-                   .Run([&](Catalog& catalog) { return catalog.sessions().Attach(request); })
+    session_ = state_.Run([&](Catalog& catalog) { return catalog.sessions().Attach(request); })
                    .value()
                    .session_id;
   }

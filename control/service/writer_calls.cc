@@ -107,9 +107,8 @@ absl::StatusOr<v1::GrantSegmentResponse> WriterCalls::Grant(
     status = extent.status();
   }
   LogIfFailed(parts_.files->Free(reserved->to_back), "segment cannot be freed", extent_id);
-  LogIfFailed(parts_.state->Run([&](Catalog& catalog) {
-    return catalog.writers().CancelSegment(extent_id);
-  }),
+  LogIfFailed(parts_.state->Run(
+                  [&](Catalog& catalog) { return catalog.writers().CancelSegment(extent_id); }),
               "segment cannot be cancelled", extent_id);
   return WithDetail(std::move(status), subject);
 }

@@ -17,19 +17,24 @@ records::Meta MetaOf(const Books& books) {
 }  // namespace
 
 uint64_t Books::NextId() {
-  records::Meta changed = MetaOf(*this);
-  const uint64_t id = changed.next_id();
-  changed.set_next_id(id + 1);
-  meta.Put(std::move(changed));
-  return id;
+  return Next(&next_id_, &records::Meta::next_id, &records::Meta::set_next_id);
 }
 
 uint64_t Books::NextEpoch() {
+  return Next(&next_epoch_, &records::Meta::next_epoch, &records::Meta::set_next_epoch);
+}
+
+uint64_t Books::Next(uint64_t* next, uint64_t (records::Meta::*stored)() const,
+                     void (records::Meta::*store)(uint64_t)) {
   records::Meta changed = MetaOf(*this);
-  const uint64_t epoch = changed.next_epoch();
-  changed.set_next_epoch(epoch + 1);
-  meta.Put(std::move(changed));
-  return epoch;
+  const uint64_t unused_from = (changed.*stored)();
+  if (*next == 0) *next = unused_from;
+  const uint64_t given = (*next)++;
+  if (given >= unused_from) {
+    (changed.*store)(given + kSequenceBlock);
+    meta.Put(std::move(changed));
+  }
+  return given;
 }
 
 uint64_t Books::RaiseCoordinatorEpoch() {

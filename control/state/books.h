@@ -22,6 +22,9 @@
 
 namespace causeway {
 
+// How far the stored sequences run ahead: so many ids are skipped by a restart.
+inline constexpr uint64_t kSequenceBlock = 256;
+
 // The format of records that this code writes, and the newest that it reads.
 inline constexpr uint32_t kRecordsFormat = 1;
 
@@ -30,7 +33,9 @@ struct Books {
   Books(const Books&) = delete;
   Books& operator=(const Books&) = delete;
 
-  // The next id or epoch of ownership, never given before. Journalled.
+  // The next id or epoch of ownership, never given before, whatever is undone and whatever
+  // coordinator comes next. Meta is above all that were given, by up to kSequenceBlock, and is
+  // journalled when it grows: most calls have nothing to store.
   uint64_t NextId();
   uint64_t NextEpoch();
   // The coordinator's own epoch; 0 before its first start.
@@ -50,6 +55,14 @@ struct Books {
   SplitTable splits{&journal};
   SplitExtentTable split_extents{&journal};
   SplitWorkerTable split_workers{&journal};
+
+ private:
+  uint64_t Next(uint64_t* next, uint64_t (records::Meta::*stored)() const,
+                void (records::Meta::*store)(uint64_t));
+
+  // Not journalled: what was given is not given again. 0: where Meta says.
+  uint64_t next_id_ = 0;
+  uint64_t next_epoch_ = 0;
 };
 
 }  // namespace causeway

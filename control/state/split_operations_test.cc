@@ -42,6 +42,22 @@ int Count(const std::vector<Effect>& effects) {
   return count;
 }
 
+TEST(SplitOperations, AnExtentThatChangesHandsIsNotStored) {
+  CatalogFixture fixture;
+  const uint64_t owner = fixture.Attach("owner");
+  const auto split = fixture.AddSplit(owner, "job", 1000 * kTestPage, kTestPage);
+  ASSERT_TRUE(split.ok()) << split.status();
+  int stored = 0;
+  for (uint64_t i = 0; i < split->extent_count(); ++i) {
+    const std::vector<Record> before = fixture.Stored();
+    const auto taken = Take(&fixture, owner);
+    ASSERT_TRUE(taken.ok()) << taken.status();
+    ASSERT_TRUE(Complete(&fixture, owner, *taken).ok());
+    stored += fixture.Stored() == before ? 0 : 1;
+  }
+  EXPECT_LE(stored, 3000 / static_cast<int>(kSequenceBlock)) << "one per block of numbers";
+}
+
 TEST(SplitOperations, TheExtentsCoverTheFileAndTheLastIsShort) {
   CatalogFixture fixture;
   const uint64_t owner = fixture.Attach("owner");
