@@ -67,7 +67,9 @@ absl::Status ControlClient::Connect(const std::string& token) {
   // Without this a new channel would share the old one's connection, and its pause before a retry.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 50);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 50);
+  // In spite of its name: how long one attempt to connect may take. A coordinator that is gone
+  // refuses at once; one that is slow is not made faster by another attempt.
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 10'000);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 500);
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   auto channel = grpc::CreateCustomChannel(absl::StrCat("unix:", path->path()),

@@ -116,7 +116,7 @@ absl::Status HandoffServer::SendLocked(ConnectionId id, const v1::HandoffEvent& 
   }
   absl::Status status = connection.outbound.Push(std::move(bytes), std::move(descriptor));
   if (status.ok()) status = FlushLocked(connection);
-  if (!status.ok()) DoomLocked(id, connection, std::string(status.message()));
+  if (!status.ok()) CutOffLocked(id, connection, std::string(status.message()));
   return absl::IsAborted(status) ? absl::NotFoundError(status.message()) : status;
 }
 
@@ -125,7 +125,7 @@ void HandoffServer::Refuse(ConnectionId connection, const absl::Status& why) {
   SendLocked(connection, RefusedEvent(why), UniqueFd()).IgnoreError();
   const auto found = connections_.find(connection);
   if (found == connections_.end() || found->second->doomed) return;
-  DoomLocked(connection, *found->second, absl::StrCat("refused: ", why.ToString()));
+  CutOffLocked(connection, *found->second, absl::StrCat("refused: ", why.ToString()));
 }
 
 void HandoffServer::Close(ConnectionId connection, const std::string& reason) {
@@ -149,6 +149,12 @@ absl::Status HandoffServer::FlushLocked(Connection& connection) {
     loop_->Change(connection.watch, EPOLLIN | (writes_wanted ? EPOLLOUT : 0u));
   }
   return status;
+}
+
+void HandoffServer::CutOffLocked(ConnectionId id, Connection& connection,
+                                 const std::string& reason) {
+  connection.cut_off = true;
+  DoomLocked(id, connection, reason);
 }
 
 void HandoffServer::DoomLocked(ConnectionId id, Connection& connection, const std::string& reason) {
@@ -283,7 +289,7 @@ void HandoffServer::OnWritable(ConnectionId id) {
   const auto found = connections_.find(id);
   if (found == connections_.end() || found->second->doomed) return;
   const absl::Status status = FlushLocked(*found->second);
-  if (!status.ok()) DoomLocked(id, *found->second, std::string(status.message()));
+  if (!status.ok()) CutOffLocked(id, *found->second, std::string(status.message()));
 }
 
 void HandoffServer::OnTimer() {
@@ -331,10 +337,10 @@ void HandoffServer::CloseNow(ConnectionId id, const std::string& reason) {
     connections_.erase(found);
     loop_->Remove(connection->watch);
   }
-  if (connection->doomed) {
+  if (connection->cut_off) {
     Log(LogLevel::kWarning, "connection cut off", {{"connection", id}, {"reason", reason}});
-    DiscardUnread(connection->socket.get());
   }
+  if (connection->doomed) DiscardUnread(connection->socket.get());
   connection->socket.Reset();
   if (connection->introduced) receiver_->OnClosed(id, reason);
 }

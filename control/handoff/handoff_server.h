@@ -105,6 +105,7 @@ class HandoffServer {
     bool introduced = false;
     bool writes_wanted = false;  // EPOLLOUT is waited for
     bool doomed = false;         // to be closed: nothing more is sent or read
+    bool cut_off = false;        // for what the agent did, or did not do
   };
 
   HandoffServer(EventLoop* loop, const HandoffLimits& limits);
@@ -123,6 +124,9 @@ class HandoffServer {
   // Sends what can be sent now and asks to be woken for the rest.
   absl::Status FlushLocked(Connection& connection) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status SendLocked(ConnectionId id, const v1::HandoffEvent& event, UniqueFd descriptor)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // As DoomLocked(), and operators are told.
+  void CutOffLocked(ConnectionId id, Connection& connection, const std::string& reason)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Nothing more is sent; the loop's thread closes the connection soon.
   void DoomLocked(ConnectionId id, Connection& connection, const std::string& reason)
