@@ -1,5 +1,6 @@
 """Every library that Causeway takes from the operating system."""
 
+load("//third_party:optional_library.bzl", "optional_library")
 load("//third_party:system_library.bzl", "system_library")
 
 _WELL_KNOWN_PROTOS = """
@@ -107,4 +108,32 @@ def system_libraries():
         name = "sqlite",
         modules = {"sqlite3": "sqlite3"},
         packages = ["libsqlite3-dev"],
+    )
+
+def optional_libraries():
+    """Declares one repository per library that only benchmarks use (tools/packages-bench.txt)."""
+    optional_library(
+        name = "boost",
+        headers = [
+            "/usr/include/boost/histogram.hpp",
+            "/usr/include/boost/interprocess/ipc/message_queue.hpp",
+        ],
+    )
+    optional_library(
+        name = "iceoryx",
+        headers = [
+            "/usr/include/iceoryx/v2.0.3/iceoryx_hoofs/cxx/string.hpp",
+            "/usr/include/iceoryx/v2.0.3/iceoryx_posh/popo/untyped_publisher.hpp",
+        ],
+        include_folders = ["/usr/include/iceoryx/v2.0.3"],
+        libs = [
+            "iceoryx_posh",
+            "iceoryx_hoofs",
+            "iceoryx_platform",
+        ],
+    )
+    optional_library(
+        name = "zeromq",
+        headers = ["/usr/include/zmq.h"],
+        libs = ["zmq"],
     )
