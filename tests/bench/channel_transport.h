@@ -19,11 +19,24 @@
 #include "tests/bench/job.h"
 #include "tests/bench/job_feed.h"
 #include "tests/bench/latencies.h"
+#ifdef CAUSEWAY_BENCH_LOAD_HISTOGRAM
+#include "tests/bench/load_histogram.h"
+#endif
 #include "tests/bench/payload.h"
 #include "tests/bench/ticks.h"
 #include "tests/bench/transport.h"
 
 namespace causeway::bench {
+
+#ifndef CAUSEWAY_BENCH_LOAD_HISTOGRAM
+// Where there is none: nobody gives timed jobs then.
+class LoadHistogram {
+ public:
+  void Record(int64_t) {}
+  void Forget() {}
+  Percentiles Summarize() const { return {}; }
+};
+#endif
 
 // Does one process's jobs. Each function returns false after an error of an end.
 template <typename Writer, typename Reader>
@@ -33,7 +46,8 @@ class Worker {
   Worker(Writer* writer, Reader* reader) : writer_(writer), reader_(reader) {}
 
   bool Do(const Job& job, JobFeed& feed, JobResult& result) {
-    if (job.forget_latencies) latencies_.Forget();
+    if (job.forget_latencies) load_.Forget();
+    latencies_.Forget();
     if (job.kind == JobKind::kPing || job.kind == JobKind::kTimedSink) {
       latencies_.Reserve(job.frames);
     }
@@ -43,8 +57,10 @@ class Worker {
     feed.End(result);
     if (!done) return false;
     result.frames = job.frames;
-    if (job.kind == JobKind::kPing || job.kind == JobKind::kTimedSink) {
-      result.latency = latencies_.Summarize(job.kind == JobKind::kPing ? NanosPerTick() : 1.0);
+    if (job.kind == JobKind::kPing) result.latency = latencies_.Summarize(NanosPerTick());
+    if (job.kind == JobKind::kTimedSink) {
+      for (const int64_t nanos : latencies_.samples()) load_.Record(nanos);
+      result.latency = load_.Summarize();
     }
     if (writer_ != nullptr) result.live_bytes = writer_->live_bytes();
     return true;
@@ -196,7 +212,8 @@ class Worker {
 
   Writer* const writer_;
   Reader* const reader_;
-  Latencies latencies_;
+  Latencies latencies_;  // of the job
+  LoadHistogram load_;   // of timed jobs since they were forgotten
   std::string error_;
 };
 

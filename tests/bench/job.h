@@ -33,6 +33,7 @@ struct Job {
 // Durations in nanoseconds.
 struct Percentiles {
   uint64_t count = 0;
+  double middle = 0;  // the mean of the middle half: finer than the clock's ticks
   double p50 = 0;
   double p90 = 0;
   double p99 = 0;

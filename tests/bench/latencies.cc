@@ -1,6 +1,7 @@
 #include "tests/bench/latencies.h"
 
 #include <algorithm>
+#include <numeric>
 
 namespace causeway::bench {
 namespace {
@@ -17,6 +18,11 @@ Percentiles Latencies::Summarize(double scale) const {
   if (count_ == 0) return percentiles;
   std::vector<int64_t> sorted(samples_.begin(), samples_.begin() + static_cast<int64_t>(count_));
   std::sort(sorted.begin(), sorted.end());
+  const auto quarter = static_cast<int64_t>(count_ / 4);
+  const auto begin = sorted.begin() + quarter;
+  const auto end = sorted.end() - quarter;
+  percentiles.middle = static_cast<double>(std::accumulate(begin, end, int64_t{0})) /
+                       static_cast<double>(end - begin) * scale;
   percentiles.p50 = NearestRank(sorted, 5000, scale);
   percentiles.p90 = NearestRank(sorted, 9000, scale);
   percentiles.p99 = NearestRank(sorted, 9900, scale);

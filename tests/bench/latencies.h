@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "tests/bench/job.h"
@@ -21,6 +22,8 @@ class Latencies {
   void Record(int64_t duration) { samples_[count_++] = duration; }
 
   void Forget() { count_ = 0; }
+
+  std::span<const int64_t> samples() const { return {samples_.data(), count_}; }
 
   // Of all that were recorded and not forgotten, each times `scale`. A percentile is the smallest
   // duration that at least that share does not exceed (nearest rank).

@@ -71,7 +71,7 @@ int Main(int argc, char** argv) {
         if (TakesPart(*party, measure)) parties.push_back(party);
       }
       Result result = {.comparison = ComparisonFor(measure, bytes),
-                       .quantity = measure == kThroughput ? Quantity::kRate : Quantity::kMedian};
+                       .quantity = measure == kThroughput ? Quantity::kRate : Quantity::kRoundTrip};
       result.series = RunRounds(result.comparison, parties, **services, flags.rounds, ShowProgress);
       if (!flags.json) {
         std::fputs(RenderTables(result, TerminalWidth(STDOUT_FILENO)).c_str(), stdout);

@@ -7,6 +7,7 @@ import unittest
 
 PEERS = os.path.abspath('tests/bench/peers')
 TOPOLOGIES = os.path.abspath('tests/bench/topologies')
+LOAD = os.path.abspath('tests/bench/load')
 
 
 def run(*words, program=PEERS):
@@ -58,6 +59,20 @@ class PeersTest(unittest.TestCase):
         self.assertEqual([result['topology'] for result in results],
                          ['1 to 1', '1 to 3', '3 to 1', 'pipeline of 3', 'diamond'])
         self.assertEqual([result for result in results if 'failure' in result], [])
+
+    def test_load_reports_percentiles_that_grow(self):
+        done = run('--only=lane', '--sizes=64', '--rounds=1', '--seconds=0.005', '--json',
+                   '--measures=spinning', program=LOAD)
+        if 'without Boost' in done.stderr:
+            self.skipTest('Boost is not installed')
+        self.assertEqual(done.returncode, 0, done.stderr)
+        lane, = json.loads(done.stdout)['results']
+        self.assertEqual([load['load'] for load in lane['loads']], [0.1, 0.5, 0.9])
+        for load in lane['loads']:
+            percentiles = [load[name] for name in ('p50_ns', 'p90_ns', 'p99_ns', 'p999_ns',
+                                                   'p9999_ns', 'max_ns')]
+            self.assertEqual(percentiles, sorted(percentiles))
+            self.assertGreater(percentiles[0], 0)
 
     def test_says_what_is_wrong_with_flags(self):
         for words, part in [(['--sizes=33'], 'whole words'), (['--only=nobody'], 'nobody'),

@@ -76,8 +76,7 @@ std::string ScriptFor(const std::vector<Result>& results, const std::string& pat
   for (size_t i = 0; i < panels.size(); ++i) {
     const auto& [title, panel] = panels[i];
     absl::StrAppend(&script, "set title ", Quoted(title), "\nset ylabel '",
-                    panel.quantity == Quantity::kRate ? "GB/s" : "round trip, median, us",
-                    "'\nplot ");
+                    panel.quantity == Quantity::kRate ? "GB/s" : "round trip, us", "'\nplot ");
     for (size_t k = 0; k < panel.parties.size(); ++k) {
       const Party* const party = panel.parties[k];
       absl::StrAppend(&script, k == 0 ? "" : ", ", "$d", i, "_", party - Parties().data(),

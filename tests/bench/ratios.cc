@@ -14,7 +14,7 @@ double Median(std::vector<double> numbers) {
 std::vector<double> Values(const Series& series, Quantity quantity) {
   std::vector<double> values;
   for (const Turn& turn : series.turns) {
-    values.push_back(quantity == Quantity::kRate ? turn.frames_per_second : turn.latency.p50);
+    values.push_back(quantity == Quantity::kRate ? turn.frames_per_second : turn.latency.middle);
   }
   return values;
 }

@@ -11,8 +11,8 @@ namespace causeway::bench {
 
 // What counts in a comparison.
 enum class Quantity {
-  kRate,    // frames per second: more is better
-  kMedian,  // the median round trip: less is better
+  kRate,       // frames per second: more is better
+  kRoundTrip,  // the mean of the middle half of the round trips: less is better
 };
 
 // Of a series of numbers; zero if there are none.

@@ -8,7 +8,7 @@ namespace {
 Series SeriesOf(std::vector<double> numbers) {
   Series series;
   for (const double number : numbers) {
-    series.turns.push_back({.frames_per_second = number, .latency = {.p50 = number}});
+    series.turns.push_back({.frames_per_second = number, .latency = {.middle = number}});
   }
   return series;
 }
@@ -27,7 +27,7 @@ TEST(Ratios, AreTakenRoundByRound) {
 }
 
 TEST(Ratios, BestOfRoundTripsIsTheSmallest) {
-  const Ratio ratio = RatioOf(SeriesOf({12, 11, 13}), SeriesOf({10, 10, 10}), Quantity::kMedian);
+  const Ratio ratio = RatioOf(SeriesOf({12, 11, 13}), SeriesOf({10, 10, 10}), Quantity::kRoundTrip);
   EXPECT_EQ(ratio.median, 1.2);
   EXPECT_EQ(ratio.best, 1.1);
 }

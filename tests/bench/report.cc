@@ -87,7 +87,8 @@ json Machine() {
 }
 
 json PercentilesJson(const Series& series) {
-  return {{"p50_ns", MedianOf(series, &Percentiles::p50)},
+  return {{"middle_ns", MedianOf(series, &Percentiles::middle)},
+          {"p50_ns", MedianOf(series, &Percentiles::p50)},
           {"p99_ns", MedianOf(series, &Percentiles::p99)},
           {"p999_ns", MedianOf(series, &Percentiles::p999)},
           {"max_ns", LargestMaximum(series)}};
@@ -104,7 +105,7 @@ json SeriesJson(const Result& result, const Series& series) {
   entry["rounds"] = Values(series, result.quantity);
   entry["frames_per_second"] = median_rate;
   entry["bytes_per_second"] = median_rate * static_cast<double>(result.comparison.frame_bytes);
-  if (result.quantity == Quantity::kMedian) entry["latency"] = PercentilesJson(series);
+  if (result.quantity == Quantity::kRoundTrip) entry["latency"] = PercentilesJson(series);
   if (series.live_bytes > 0) entry["live_bytes"] = series.live_bytes;
   const auto per_million = [](double first, double last) {
     return json::array({first < 0 ? json() : json(first), last < 0 ? json() : json(last)});
