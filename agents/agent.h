@@ -111,7 +111,11 @@ class Agent {
                                                      const WriterOptions& options = {});
 
   // Registers a reader of the stream. It is given every lane, each from its oldest frame that is
-  // still there at this moment. Blocks for one call. Errors as for OpenWriter().
+  // still there at this moment, or as `options` say. Blocks for one call. Errors as for
+  // OpenWriter(), and:
+  //
+  // NotFound: a lane of `start_positions` is not there (any more).
+  // InvalidArgument: `start` is kPosition; positions are per lane, in `start_positions`.
   absl::StatusOr<std::unique_ptr<Reader>> OpenReader(std::string_view stream,
                                                      const ReaderOptions& options = {});
 

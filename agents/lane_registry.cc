@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "agents/wire.h"
 #include "mmapcore/page.h"
 #include "mmapcore/segment_format.h"
 
@@ -163,7 +164,8 @@ void LaneRegistry::ObeyReaderJoined(HandoffMessage message) {
                            joined.label(),
                            *std::move(file),
                            {joined.cursor().offset(), joined.cursor().length()},
-                           joined.roster_version()});
+                           joined.roster_version(),
+                           FromWire(joined.policy())});
     }
   }
   if (!status.ok()) return Reject(absl::StrCat(joined.label(), ": ", status.message()));

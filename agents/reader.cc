@@ -28,7 +28,16 @@ absl::StatusOr<Delivery> Reader::Next(absl::Duration timeout) {
     delivery.kind = Delivery::Kind::kFrame;
     return delivery;
   }
-  absl::StatusOr<Delivery> next = lanes_->Next(timeout);
+  return Explain(lanes_->Next(timeout));
+}
+
+absl::StatusOr<Delivery> Reader::Latest(absl::Duration timeout) {
+  return Explain(lanes_->Latest(timeout));
+}
+
+bool Reader::StillValid(const Frame& frame) const { return lanes_->StillValid(frame); }
+
+absl::StatusOr<Delivery> Reader::Explain(absl::StatusOr<Delivery> next) {
   if (next.ok() && next->kind == Delivery::Kind::kLaneLost) {
     // Being evicted cuts files, which a reader may notice before it is told why.
     if (absl::Status session = session_->SettledStatus(); !session.ok()) return session;

@@ -13,6 +13,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -23,6 +24,7 @@
 #include "absl/time/time.h"
 #include "agents/stream_options.h"
 #include "mmapcore/lane_reader.h"
+#include "mmapcore/reader_policy.h"
 
 namespace causeway {
 
@@ -42,11 +44,22 @@ struct ReaderOptions {
   // For creation only; an existing stream keeps its own.
   StreamOptions stream;
   WaitMode wait_mode = WaitMode::kAdaptive;
+  // What writers do when this reader lags: wait for it, or go on without it. See Reader.
+  ReaderPolicy policy = ReaderPolicy::kBlock;
+  // Where to begin in the lanes that are there already: kOldest (the oldest frame that is still
+  // there) or kLatest (the first frame that is committed after OpenReader() was called). Lanes that
+  // are opened later are read from their first frame.
+  LaneStart::At start = LaneStart::At::kOldest;
+  // Begins elsewhere in these lanes: lane id, and the position that a Frame of it had. The first
+  // frame at or behind the position is the first one given, so that position + 1 goes on behind
+  // that frame.
+  std::map<uint64_t, uint64_t> start_positions;
 };
 
-// One frame, in the memory that its writer wrote. Valid until the reader's next TryNext(), Next()
-// or Close(). The writer's process could still change the bytes (it has them mapped): whoever does
-// not trust it copies them before looking twice.
+// One frame, in the memory that its writer wrote. Valid until the reader's next TryNext(), Next(),
+// Latest() or Close(). The writer's process could still change the bytes (it has them mapped):
+// whoever does not trust it copies them before looking twice. Under policies drop and evict it may
+// use the memory again at any time: see Reader::Release().
 struct Frame {
   std::span<const std::byte> payload;
   uint64_t lane_id = 0;
@@ -61,6 +74,8 @@ struct Delivery {
     kEnded,     // every lane that was known has ended and was read to its end; `end_cause` is set
     kLaneLost,  // lane `frame.lane_id` cannot be read any further, from `frame.position` on; `loss`
                 // says why. Told once per lane; the other lanes go on
+    kGap,       // frames of lane `frame.lane_id`, from `frame.position` on, were missed: `gap` says
+           // which. Policy drop only; given before any later frame of that lane
   };
   Kind kind = Kind::kDeadline;
   Frame frame = {};
@@ -68,6 +83,9 @@ struct Delivery {
   EndCause end_cause = EndCause::kClosed;
   // DataLoss with file and offset.
   absl::Status loss = {};
+  LaneGap gap = {};
+  // Frames of the lane that Latest() has passed over to get to this one.
+  uint64_t skipped = 0;
 };
 
 // How far behind its writer one lane is.
@@ -87,6 +105,9 @@ struct ReaderCounters {
   uint64_t lanes_opened = 0;
   uint64_t lanes_ended = 0;
   uint64_t lanes_lost = 0;
+  uint64_t gaps = 0;
+  uint64_t frames_missed = 0;   // in those gaps whose number of frames is known
+  uint64_t frames_skipped = 0;  // by Latest()
 };
 
 // Whose turn it is among a reader's lanes. Here so that TryNext() can be compiled in line; not for
@@ -111,8 +132,22 @@ struct ReaderTurn {
 // have some. TryNext(), Next(), WaitForWriter() and Close() belong to one thread at a time;
 // everything else may be called from any thread.
 //
-// A frame is consumed by asking for the next one. A writer may use memory again only after every
-// reader has left it, so a reader that stands still holds its writers back.
+// A frame is consumed by asking for the next one. What a writer does when this reader stands still
+// and the lane's capacity is used up is this reader's choice, its policy:
+//
+//   kBlock  The writer waits, as long as it cares to: no frame is ever lost.
+//   kDrop   The writer goes on and uses the oldest segment again. The reader finds out, is given a
+//           Delivery::kGap with lane, range and number of frames, and goes on at the oldest frame
+//           that is left.
+//   kEvict  The writer goes on, and that is the reader's end: OutOfRange from then on.
+//
+// Under the last two a reader costs others nothing, even if its process is stopped; but the bytes
+// of a frame may be overwritten while it looks at them. So it copies, and asks:
+//
+//   if (reader.TryNext(frame)) {
+//     copy.assign(frame.payload.begin(), frame.payload.end());
+//     if (reader.Release()) Consume(copy);  // else it is the first frame of the gap that follows
+//   }
 class Reader {
  public:
   // As Close(), without its result.
@@ -140,8 +175,28 @@ class Reader {
   // waits for it.
   //
   // FailedPrecondition: fenced (the session was evicted, lost or detached), or closed.
+  // OutOfRange: evicted by its policy, or a position to begin at is not retained any more (policy
+  //   drop: a gap instead) or lies beyond the lane's last frame; which lane, and where. Final: the
+  //   reader has left all lanes. Open another one.
   // ResourceExhausted: memory or mappings, to follow a lane on; nothing is lost, call again.
   absl::StatusOr<Delivery> Next(absl::Duration timeout);
+
+  // As Next(), but of the lane whose turn it is gives the newest frame, and passes over those
+  // before it (`skipped`) without looking at their payloads: the latest value. Each frame is given
+  // once.
+  absl::StatusOr<Delivery> Latest(absl::Duration timeout);
+
+  // Lets go of the last frame, before asking for the next one. False: a writer has lapped this
+  // reader and used the memory again, so what was read of the frame may be anything; the frame
+  // counts as missed. Always true under policy block. One load and a fence.
+  bool Release() { return turn_->lane == nullptr || turn_->lane->Release(); }
+
+  // Whether this frame's bytes, and all that was loaded from them so far, are still the ones that
+  // were committed. False if a writer has lapped this reader meanwhile, or if the reader has left
+  // the segment in which the frame lies. For frames that are held longer than until the next call,
+  // under policy drop or evict: for as long as this is true. Also under policy block, where it is
+  // true for the last frame.
+  bool StillValid(const Frame& frame) const;
 
   // True if pages under the last frame have been lost meanwhile: its bytes may be zeros that nobody
   // wrote. Ask after the payload was read, if that matters; Next() says kLaneLost in any case. One
@@ -176,6 +231,7 @@ class Reader {
          const StreamOptions& options, uint64_t reader_id, uint64_t file_id);
 
   bool TryNextSlow(Frame& frame);
+  absl::StatusOr<Delivery> Explain(absl::StatusOr<Delivery> next);
 
   const std::shared_ptr<Session> session_;
   const std::shared_ptr<ReaderLanes> lanes_;

@@ -57,6 +57,11 @@ LaneEnd ToLaneEnd(EndCause cause) {
   return LaneEnd::kClosed;
 }
 
+// One thread writes, others only look.
+void Add(std::atomic<uint64_t>& counter, uint64_t amount) {
+  counter.store(counter.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
+}
+
 absl::StatusOr<Mapping> MapPage(const MappedFile& file, uint64_t offset) {
   MappingOptions options;
   options.guarded = SigbusGuard::installed();
@@ -90,27 +95,38 @@ void ReaderLanes::TakeNews() {
   lost_.clear();
 }
 
-bool ReaderLanes::TryNextSlow(Frame& frame) {
-  if (turn_.lane != nullptr) turn_.lane->Release();
+bool ReaderLanes::TryServe(Which which, Frame& frame) {
+  if (turn_.lane != nullptr) {
+    turn_.lane->Release();
+    // Reader::TryNext() may have come upon it.
+    if (turn_.lane->gaps() != served_[serving_]->gaps_told) NoteGap(*served_[serving_]);
+  }
   TakeNews();
-  if (stopped_) return false;
+  if (stopped_ || gap_.has_value() || !cut_off_.ok()) return false;
   out_of_memory_ = absl::OkStatus();
   size_t unseen = served_.size();
   for (size_t next = serving_ + 1; unseen > 0; ++next, --unseen) {
     const size_t index = next % served_.size();
     Lane& lane = *served_[index];
-    const FrameView view = lane.reader->TryNext();
+    skipped_ = 0;
+    const FrameView view =
+        which == Which::kNext ? lane.reader->TryNext() : lane.reader->TryLatest(skipped_);
     switch (view.state) {
       case ReadState::kFrame:
         serving_ = index;
         turn_.lane = lane.reader.get();
         turn_.lane_id = lane.id;
-        turn_.frames_left = kFramesPerTurn - 1;
+        turn_.frames_left = which == Which::kNext ? kFramesPerTurn - 1 : 0;
         frame = turn_.Taken(view);
+        Add(frames_skipped_, skipped_);
         return true;
       case ReadState::kNothing:
       case ReadState::kNotJoined:
         break;
+      case ReadState::kGap:
+        serving_ = index;  // The others come first after it.
+        NoteGap(lane);
+        return false;
       case ReadState::kEnded:
         end_cause_ = std::max(end_cause_, FromLaneEnd(lane.reader->end()));
         Retire(index);
@@ -125,8 +141,43 @@ bool ReaderLanes::TryNextSlow(Frame& frame) {
         Retire(index);
         next = index - 1;
         break;
+      case ReadState::kOutOfRange:
+        CutOff(lane.reader->status());
+        return false;
     }
     if (served_.empty()) break;
+  }
+  return false;
+}
+
+void ReaderLanes::NoteGap(Lane& lane) {
+  lane.gaps_told = lane.reader->gaps();
+  turn_.lane = nullptr;
+  turn_.frames_left = 0;
+  const LaneGap& gap = lane.reader->gap();
+  gap_.emplace();
+  gap_->kind = Delivery::Kind::kGap;
+  gap_->frame.lane_id = lane.id;
+  gap_->frame.position = gap.begin;
+  gap_->gap = gap;
+  Add(gaps_, 1);
+  if (gap.frames != LaneGap::kUnknown) Add(frames_missed_, gap.frames);
+}
+
+void ReaderLanes::CutOff(const absl::Status& why) {
+  cut_off_ = absl::OutOfRangeError(absl::StrFormat("reader %d of stream %s: %s", options_.reader_id,
+                                                   options_.stream, why.message()));
+  turn_.lane = nullptr;
+  turn_.frames_left = 0;
+  for (Lane* lane : served_) lane->reader->Close();
+}
+
+bool ReaderLanes::StillValid(const Frame& frame) const {
+  const FrameView view = {.data = frame.payload.data(),
+                          .size = static_cast<uint32_t>(frame.payload.size()),
+                          .position = frame.position};
+  for (const Lane* lane : served_) {
+    if (lane->id == frame.lane_id) return lane->reader->StillValid(view);
   }
   return false;
 }
@@ -160,6 +211,8 @@ std::optional<absl::StatusOr<Delivery>> ReaderLanes::Outcome() {
     if (!fenced_.ok()) return fenced_;
     if (closed_) return absl::FailedPreconditionError("the reader was closed");
   }
+  if (gap_.has_value()) return *std::exchange(gap_, std::nullopt);
+  if (!cut_off_.ok()) return cut_off_;
   if (!losses_.empty()) {
     Delivery delivery;
     delivery.kind = Delivery::Kind::kLaneLost;
@@ -179,12 +232,13 @@ std::optional<absl::StatusOr<Delivery>> ReaderLanes::Outcome() {
   return std::nullopt;
 }
 
-absl::StatusOr<Delivery> ReaderLanes::Next(absl::Duration timeout) {
+absl::StatusOr<Delivery> ReaderLanes::Serve(Which which, absl::Duration timeout) {
   Delivery delivery;
   std::optional<Deadline> deadline;  // The clock is looked at only once there is nothing to read.
   while (true) {
-    if (TryNextSlow(delivery.frame)) {
+    if (TryServe(which, delivery.frame)) {
       delivery.kind = Delivery::Kind::kFrame;
+      delivery.skipped = skipped_;
       return delivery;
     }
     if (std::optional<absl::StatusOr<Delivery>> outcome = Outcome()) return *std::move(outcome);
@@ -218,6 +272,7 @@ absl::Status ReaderLanes::WaitForWriter(absl::Duration timeout) {
       if (!fenced_.ok()) return fenced_;
       if (closed_) return absl::FailedPreconditionError("the reader was closed");
     }
+    if (!cut_off_.ok()) return cut_off_;
     if (!served_.empty()) return absl::OkStatus();
     if (deadline.HasPassed()) {
       return absl::DeadlineExceededError(absl::StrFormat(
@@ -242,6 +297,16 @@ void ReaderLanes::Close() {
   }
 }
 
+LaneStart ReaderLanes::StartOf(uint64_t lane_id) const {
+  const auto position = options_.start_positions.find(lane_id);
+  if (position != options_.start_positions.end()) {
+    return {.at = LaneStart::At::kPosition, .position = position->second};
+  }
+  // Ids grow: a lane of a greater one was opened later, and all of its frames are later ones.
+  if (lane_id > options_.reader_id) return {};
+  return {.at = options_.start};
+}
+
 absl::Status ReaderLanes::AddLane(OpenedLane opened) {
   {
     absl::MutexLock lock(&mutex_);
@@ -261,6 +326,8 @@ absl::Status ReaderLanes::AddLane(OpenedLane opened) {
     options.reader_id = options_.reader_id;
     options.roster_version = opened.roster_version;
     options.max_frame_bytes = std::min(options_.max_frame_bytes, kMaxFrameBytes);
+    options.policy = options_.policy;
+    options.start = StartOf(lane->id);
     absl::StatusOr<std::unique_ptr<LaneReader>> reader =
         LaneReader::Create(std::move(opened.file), opened.lane_page_offset, cursor_file_,
                            opened.cursor_offset, options);
@@ -335,6 +402,11 @@ size_t ReaderLanes::lanes() const {
   return lanes_.size();
 }
 
+bool ReaderLanes::Knows(uint64_t lane_id) const {
+  absl::MutexLock lock(&mutex_);
+  return lanes_.contains(lane_id) || left_.contains(lane_id);
+}
+
 std::vector<LaneLag> ReaderLanes::Lags() const {
   std::vector<LaneLag> lags;
   absl::MutexLock lock(&mutex_);
@@ -355,7 +427,10 @@ ReaderCounters ReaderLanes::counters() const {
           .payload_bytes = turn_.payload_bytes.load(std::memory_order_relaxed),
           .lanes_opened = opened_,
           .lanes_ended = ended_,
-          .lanes_lost = lost_count_};
+          .lanes_lost = lost_count_,
+          .gaps = gaps_.load(std::memory_order_relaxed),
+          .frames_missed = frames_missed_.load(std::memory_order_relaxed),
+          .frames_skipped = frames_skipped_.load(std::memory_order_relaxed)};
 }
 
 }  // namespace causeway

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -23,6 +24,7 @@
 #include "agents/reader.h"
 #include "mmapcore/lane_reader.h"
 #include "mmapcore/mapped_file.h"
+#include "mmapcore/reader_policy.h"
 #include "mmapcore/segment_supply.h"
 #include "mmapcore/wait_set.h"
 
@@ -46,6 +48,9 @@ class ReaderLanes {
     std::string stream;
     uint64_t max_frame_bytes = 0;
     WaitMode wait_mode = WaitMode::kAdaptive;
+    ReaderPolicy policy = ReaderPolicy::kBlock;
+    LaneStart::At start = LaneStart::At::kOldest;
+    std::map<uint64_t, uint64_t> start_positions;  // by lane
   };
 
   // `release_lane` tells the coordinator that a lane was read to its end and unmapped; it may not
@@ -60,10 +65,12 @@ class ReaderLanes {
   ReaderTurn& turn() { return turn_; }
 
   // What Reader::TryNext() does when the lane whose turn it is has nothing, or has had its turn.
-  bool TryNextSlow(Frame& frame);
+  bool TryNextSlow(Frame& frame) { return TryServe(Which::kNext, frame); }
 
-  // As Reader::Next() and Reader::WaitForWriter().
-  absl::StatusOr<Delivery> Next(absl::Duration timeout);
+  // As the functions of Reader.
+  absl::StatusOr<Delivery> Next(absl::Duration timeout) { return Serve(Which::kNext, timeout); }
+  absl::StatusOr<Delivery> Latest(absl::Duration timeout) { return Serve(Which::kLatest, timeout); }
+  bool StillValid(const Frame& frame) const;
   absl::Status WaitForWriter(absl::Duration timeout);
 
   // Leaves every lane and unmaps it.
@@ -88,6 +95,8 @@ class ReaderLanes {
   void Fence(absl::Status why);
 
   size_t lanes() const;
+  // Whether the lane is followed, or was.
+  bool Knows(uint64_t lane_id) const;
   std::vector<LaneLag> Lags() const;
   ReaderCounters counters() const;
 
@@ -96,6 +105,7 @@ class ReaderLanes {
     uint64_t id = 0;
     std::string label;
     std::unique_ptr<LaneReader> reader;
+    uint64_t gaps_told = 0;
     // For Lags(), which may not touch the reader.
     Mapping lane_page;
     Mapping cursor_page;
@@ -107,6 +117,15 @@ class ReaderLanes {
     absl::Status why;
   };
 
+  enum class Which { kNext, kLatest };
+
+  bool TryServe(Which which, Frame& frame);
+  absl::StatusOr<Delivery> Serve(Which which, absl::Duration timeout);
+  LaneStart StartOf(uint64_t lane_id) const;
+  // Takes note of a gap in this lane; no further frame is given before it was told.
+  void NoteGap(Lane& lane);
+  // Ends the reader, for good.
+  void CutOff(const absl::Status& why);
   void TakeNews();
   // Leaves the lane at `index` of served_.
   void Retire(size_t index);
@@ -123,6 +142,12 @@ class ReaderLanes {
   std::vector<Lane*> served_;
   size_t serving_ = 0;  // index of turn_.lane
   std::deque<Loss> losses_;
+  std::optional<Delivery> gap_;  // to be told before anything else
+  absl::Status cut_off_;         // OutOfRange
+  uint64_t skipped_ = 0;         // of the last frame
+  std::atomic<uint64_t> gaps_{0};
+  std::atomic<uint64_t> frames_missed_{0};
+  std::atomic<uint64_t> frames_skipped_{0};
   bool seen_a_lane_ = false;
   bool stopped_ = false;  // fenced or closed
   EndCause end_cause_ = EndCause::kClosed;

@@ -287,12 +287,17 @@ absl::StatusOr<std::unique_ptr<Reader>> Session::OpenReader(std::string_view str
                                                             const ReaderOptions& options) {
   if (absl::Status status = this->status(); !status.ok()) return status;
   if (absl::Status status = ValidateStreamName(stream); !status.ok()) return status;
+  if (options.start == LaneStart::At::kPosition) {
+    return absl::InvalidArgumentError(
+        "start: a position is one of a lane; give it in start_positions, with the lane's id");
+  }
   const LaneRegistry::Opening opening(registry_);
   v1::OpenReaderRequest request;
   request.set_stream(std::string(stream));
   request.set_create_if_missing(options.create_if_missing);
   ToWire(options.stream, *request.mutable_create_options());
   request.set_idempotency_key(NewIdempotencyKey());
+  request.set_policy(ToWire(options.policy));
   const absl::StatusOr<v1::OpenReaderResponse> response = CallPatiently(request);
   if (!response.ok()) return response.status();
   const uint64_t reader_id = response->reader_id();
@@ -303,17 +308,35 @@ absl::StatusOr<std::unique_ptr<Reader>> Session::OpenReader(std::string_view str
     CloseReader(reader_id, file_id).IgnoreError();
     return file.status();
   }
+  if (FromWire(response->policy()) != options.policy) {
+    CloseReader(reader_id, file_id).IgnoreError();
+    return absl::UnimplementedError(absl::StrCat("the coordinator does not know the policy ",
+                                                 ReaderPolicyName(options.policy),
+                                                 "; run one of the same release"));
+  }
   auto lanes = std::make_shared<ReaderLanes>(
       ReaderLanes::Options{.reader_id = reader_id,
                            .stream = std::string(stream),
                            .max_frame_bytes = response->options().max_frame_bytes(),
-                           .wait_mode = options.wait_mode},
+                           .wait_mode = options.wait_mode,
+                           .policy = options.policy,
+                           .start = options.start,
+                           .start_positions = options.start_positions},
       *std::move(file), [this, reader_id](uint64_t lane_id) { ReleaseLane(reader_id, lane_id); });
   // Every lane that is there already is followed when this returns.
   attachment_->RunAfterEvents([&] { registry_.AddReader(reader_id, lanes); });
-  return std::unique_ptr<Reader>(new Reader(shared_from_this(), std::move(lanes),
+  const ReaderLanes& followed = *lanes;
+  std::unique_ptr<Reader> reader(new Reader(shared_from_this(), std::move(lanes),
                                             std::string(stream), FromWire(response->options()),
                                             reader_id, file_id));
+  for (const auto& [lane_id, position] : options.start_positions) {
+    if (followed.Knows(lane_id)) continue;
+    return absl::NotFoundError(
+        absl::StrFormat("stream %s has no lane %d to begin in at position %d; its writer may have "
+                        "ended, and what it wrote went with its last reader",
+                        stream, lane_id, position));
+  }
+  return reader;
 }
 
 absl::Status Session::CloseReader(uint64_t reader_id, uint64_t file_id) {

@@ -28,4 +28,27 @@ StreamOptions FromWire(const v1::StreamOptions& wire) {
   return options;
 }
 
+v1::ReaderPolicy ToWire(ReaderPolicy policy) {
+  switch (policy) {
+    case ReaderPolicy::kDrop:
+      return v1::READER_POLICY_DROP;
+    case ReaderPolicy::kEvict:
+      return v1::READER_POLICY_EVICT;
+    case ReaderPolicy::kBlock:
+      break;
+  }
+  return v1::READER_POLICY_BLOCK;
+}
+
+ReaderPolicy FromWire(v1::ReaderPolicy wire) {
+  switch (wire) {
+    case v1::READER_POLICY_DROP:
+      return ReaderPolicy::kDrop;
+    case v1::READER_POLICY_EVICT:
+      return ReaderPolicy::kEvict;
+    default:
+      return ReaderPolicy::kBlock;
+  }
+}
+
 }  // namespace causeway

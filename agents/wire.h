@@ -5,11 +5,16 @@
 
 #include "agents/stream_options.h"
 #include "control/api/v1/types.pb.h"
+#include "mmapcore/reader_policy.h"
 
 namespace causeway {
 
 void ToWire(const StreamOptions& options, v1::StreamOptions& wire);
 StreamOptions FromWire(const v1::StreamOptions& wire);
+
+v1::ReaderPolicy ToWire(ReaderPolicy policy);
+// A value that is not known, or not set, holds: kBlock.
+ReaderPolicy FromWire(v1::ReaderPolicy wire);
 
 }  // namespace causeway
 

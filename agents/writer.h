@@ -21,6 +21,7 @@
 #include "absl/time/time.h"
 #include "agents/stream_options.h"
 #include "mmapcore/lane_writer.h"
+#include "mmapcore/reader_policy.h"
 
 namespace causeway {
 
@@ -39,6 +40,7 @@ struct ReaderLag {
   uint64_t reader_id = 0;
   std::string label;       // who that is, for messages: "reader 7 of ..."
   uint64_t lag_bytes = 0;  // committed, and not yet given up by the reader; headers included
+  ReaderPolicy policy = ReaderPolicy::kBlock;  // kBlock: the writer waits for this reader
 };
 
 struct WriterCounters {
@@ -47,6 +49,7 @@ struct WriterCounters {
   uint64_t segments_rolled = 0;   // times the lane went on to another segment
   uint64_t segments_granted = 0;  // asked for and granted after the lane was opened
   uint64_t waits = 0;             // Claim() calls that had to wait for room
+  uint64_t laps = 0;  // segments used again although a reader of policy drop or evict wanted them
 };
 
 // One lane. Claim(), TryClaim(), Commit(), Abandon(), Write(), WaitForReaders(), Drain() and
@@ -54,7 +57,9 @@ struct WriterCounters {
 //
 // A reader that joined holds the segments that it has not yet read, so a lane grows up to
 // `capacity_bytes` while readers lag; then claims wait for the slowest reader. With no reader at
-// all nothing is held back for later ones: the oldest segments are used again.
+// all nothing is held back for later ones: the oldest segments are used again. Readers of policy
+// drop or evict never make a claim wait: the lane grows while they lag, but where a segment is
+// needed at once, the oldest one that the others have left is used again.
 //
 // FailedPrecondition from any function means fenced: the session was evicted, lost or detached.
 // What was committed before stays readable by those who have it. Nothing that is done to the span
@@ -115,7 +120,8 @@ class Writer {
   absl::Status WaitForReaders(size_t count, absl::Duration timeout);
 
   // Waits until every reader that follows the lane has consumed everything that was committed.
-  // Readers that leave or die are waited for no more.
+  // Readers that leave or die are waited for no more, and those of policy drop or evict not at all:
+  // after Close() they read what is left.
   //
   // DeadlineExceeded: names the slowest reader and its lag. FailedPrecondition: fenced, or closed.
   absl::Status Drain(absl::Duration timeout);

@@ -87,7 +87,9 @@ absl::Status WriterLane::Refused(Refusal refusal, uint64_t length) const {
 absl::Status WriterLane::TimedOut(const char* what, absl::Duration timeout) const {
   std::string text = absl::StrFormat("waited %s for %s in lane %d", absl::FormatDuration(timeout),
                                      what, lane_->options().identity.lane_id);
-  const std::vector<ReaderLag> lags = Lags(lane_->head());
+  std::vector<ReaderLag> lags = Lags(lane_->head());
+  // Others are not waited for.
+  std::erase_if(lags, [](const ReaderLag& lag) { return !Holds(lag.policy); });
   const auto slowest = std::max_element(
       lags.begin(), lags.end(),
       [](const ReaderLag& a, const ReaderLag& b) { return a.lag_bytes < b.lag_bytes; });
@@ -134,8 +136,9 @@ absl::Status WriterLane::Join(JoiningReader reader) {
   absl::MutexLock lock(&mutex_);
   if (lane_ == nullptr) return absl::OkStatus();
   if (!readers_.contains(reader.reader_id)) {
-    absl::StatusOr<std::shared_ptr<ReaderCursor>> cursor = ReaderCursor::Map(
-        reader.cursor_file, reader.cursor.offset, lane_->options().identity, reader.reader_id);
+    absl::StatusOr<std::shared_ptr<ReaderCursor>> cursor =
+        ReaderCursor::Map(reader.cursor_file, reader.cursor.offset, lane_->options().identity,
+                          reader.reader_id, reader.policy);
     if (!cursor.ok()) {
       failed_[reader.reader_id] = reader.roster_version;
       return cursor.status();
@@ -246,7 +249,7 @@ std::vector<ReaderLag> WriterLane::Lags(uint64_t head) const {
   for (const auto& [id, reader] : readers_) {
     // Relaxed: a number for people. What the reader wrote there may be anything.
     const uint64_t position = reader.cursor->page().position.LoadRelaxed();
-    lags.push_back({id, reader.label, head - std::min(head, position)});
+    lags.push_back({id, reader.label, head - std::min(head, position), reader.cursor->policy()});
   }
   return lags;
 }
@@ -260,7 +263,8 @@ WriterCounters WriterLane::counters() const {
           .payload_bytes = lane.payload_bytes,
           .segments_rolled = lane.rolls,
           .segments_granted = granted_,
-          .waits = lane.segment_waits};
+          .waits = lane.segment_waits,
+          .laps = lane.laps};
 }
 
 }  // namespace causeway

@@ -22,6 +22,7 @@
 #include "mmapcore/lane_roster.h"
 #include "mmapcore/lane_writer.h"
 #include "mmapcore/mapped_file.h"
+#include "mmapcore/reader_policy.h"
 #include "mmapcore/segment_supply.h"
 
 namespace causeway {
@@ -33,6 +34,7 @@ struct JoiningReader {
   MappedFile cursor_file;  // read-only
   FileExtent cursor;       // its page for this lane
   uint64_t roster_version = 0;
+  ReaderPolicy policy = ReaderPolicy::kBlock;
 };
 
 // Knows nothing of calls and connections, so that it can be tested without. Thread-safe, except

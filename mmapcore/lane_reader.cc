@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <string_view>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -22,7 +24,7 @@ namespace causeway {
 namespace {
 
 // Where a reader looks while it stands in no segment: nothing is ever committed there.
-alignas(kFrameAlignment) constexpr std::byte kNowhere[kHeaderWordBytes] = {};
+alignas(kFrameAlignment) constexpr std::byte kNowhere[kHeaderPageBytes] = {};
 
 // Marks no frame: there is no such kind.
 constexpr uint32_t kNoMark = ~uint32_t{0};
@@ -76,6 +78,7 @@ absl::StatusOr<std::unique_ptr<LaneReader>> LaneReader::Create(MappedFile lane_f
   if (IsPublished(reader->lane_page_->page)) {
     if (absl::Status status = reader->CheckLanePage(); !status.ok()) return status;
   }
+  if (reader->lappable_ || options.start.at != LaneStart::At::kOldest) reader->ChooseStart();
   return reader;
 }
 
@@ -85,6 +88,7 @@ LaneReader::LaneReader(MappedFile lane_file, Mapping lane_mapping, uint64_t lane
       mark_(kNoMark),
       mapping_(&lane_mapping_),
       options_(options),
+      lappable_(!Holds(options.policy)),
       segments_(std::move(lane_file), options.identity, options.max_mapped_bytes),
       lane_mapping_(std::move(lane_mapping)),
       lane_page_(reinterpret_cast<const LanePage*>(lane_mapping_.data())),
@@ -96,7 +100,12 @@ LaneReader::LaneReader(MappedFile lane_file, Mapping lane_mapping, uint64_t lane
 LaneReader::~LaneReader() { Close(); }
 
 FrameView LaneReader::TryNextSlow() {
-  if (finished()) return {.state = state_};
+  if (const std::optional<FrameView> told = Prepare()) return *told;
+  return ReadOn();
+}
+
+std::optional<FrameView> LaneReader::Prepare() {
+  if (finished()) return FrameView{.state = state_};
   Release();
   status_ = absl::OkStatus();
   if (!joined_) {
@@ -104,56 +113,79 @@ FrameView LaneReader::TryNextSlow() {
     if (!MayJoin()) {
       // Acquire: what the caller of SetWriterGone() knew.
       const LaneEnd gone = writer_gone_.load(std::memory_order_acquire);
-      if (gone == LaneEnd::kNotEnded) return {.state = ReadState::kNotJoined};
+      if (gone == LaneEnd::kNotEnded) return FrameView{.state = ReadState::kNotJoined};
       end_ = gone;
       return Finish(ReadState::kEnded);
     }
-    if (absl::Status status = Join(); !status.ok()) return Fail(std::move(status));
+    return Join();
   }
+  if (lapped_) return Recover(absl::OkStatus());
+  return std::nullopt;
+}
+
+FrameView LaneReader::ReadOn() {
   for (int segments = 0; segments < kMaxSegmentsPerCall;) {
     // Before the word: if the writer is gone, everything that it ever committed is visible below.
     const LaneEnd gone = writer_gone_.load(std::memory_order_acquire);
     const uint64_t word = HeaderWordAt(segment_, offset_).LoadAcquire();
-    // After the word: what it says may come from a page of zeros.
-    if (absl::Status status = CheckPages(); !status.ok()) return Fail(std::move(status));
-    if (word == 0) {
-      if (gone == LaneEnd::kNotEnded) {
-        if (!Linger()) return NothingYet();
-        continue;
+    // After the word: what it says may come from a page of zeros, or from the segment's next use.
+    absl::Status problem = CheckPages();
+    if (problem.ok() && !(lappable_ && !Intact())) {
+      const HeaderWordFields fields = DecodeHeaderWord(word);
+      if (fields.mark == data_mark_) {
+        // Not in TryNext(): the lane has just got here, or the reader may be lapped.
+        const uint64_t next = offset_ + FrameSpan(fields.payload_bytes);
+        if (next > limit_ || fields.payload_bytes > options_.max_frame_bytes) {
+          return Fail(WrongWord(word));
+        }
+        if (position() < start_position_) {
+          offset_ = next;
+          ++passed_over_;
+          SetMark();
+          continue;
+        }
+        const FrameView frame = {segment_ + offset_ + kHeaderWordBytes, fields.payload_bytes,
+                                 ReadState::kFrame, base_position_ + offset_};
+        holding_ = lappable_;
+        whole_ = true;
+        held_offset_ = offset_;
+        offset_ = next;
+        ++frames_;
+        return frame;
       }
-      end_ = gone;
-      return Finish(ReadState::kEnded);
-    }
-    const HeaderWordFields fields = DecodeHeaderWord(word);
-    if (fields.mark == mark_) {
-      // Not in TryNext(): the lane has just got here.
-      const uint64_t next = offset_ + FrameSpan(fields.payload_bytes);
-      if (next > limit_ || fields.payload_bytes > options_.max_frame_bytes) {
+      const bool closed = word == EncodeHeaderWord(0, FrameMark(FrameKind::kClose, generation_));
+      if (word == 0 || closed) {
+        if (position() < start_position_) {
+          return CutOff(absl::StrFormat("position %u lies beyond the last frame, which ends at %u",
+                                        start_position_, position()));
+        }
+        if (word == 0 && gone == LaneEnd::kNotEnded) {
+          if (!Linger()) return NothingYet();
+          continue;
+        }
+        end_ = closed ? LaneEnd::kClosed : gone;
+        return Finish(ReadState::kEnded);
+      }
+      if (word != EncodeHeaderWord(0, FrameMark(FrameKind::kEnd, generation_))) {
         return Fail(WrongWord(word));
       }
-      const FrameView frame = {segment_ + offset_ + kHeaderWordBytes, fields.payload_bytes,
-                               ReadState::kFrame, base_position_ + offset_};
-      offset_ = next;
-      ++frames_;
-      return frame;
+      problem = FollowEnd();
+      ++segments;
+      if (problem.ok()) continue;
     }
-    if (word == EncodeHeaderWord(0, FrameMark(FrameKind::kClose, generation_))) {
-      end_ = LaneEnd::kClosed;
-      return Finish(ReadState::kEnded);
-    }
-    if (word != EncodeHeaderWord(0, FrameMark(FrameKind::kEnd, generation_))) {
-      return Fail(WrongWord(word));
-    }
-    if (absl::Status status = FollowEnd(); !status.ok()) return Fail(std::move(status));
+    if (!lappable_) return Fail(std::move(problem));
+    if (const std::optional<FrameView> told = Recover(std::move(problem))) return *told;
     ++segments;
   }
   return {.state = ReadState::kNothing};
 }
 
 bool LaneReader::Linger() {
-  if (frames_ == frames_at_catch_up_) return false;
-  const uint64_t frames = frames_at_catch_up_ == kNotCaughtUp ? 0 : frames_ - frames_at_catch_up_;
-  frames_at_catch_up_ = frames_;
+  if (frames_ == frames_at_linger_) return false;
+  const uint64_t frames = frames_at_linger_ == kNotCaughtUp ? 0 : frames_ - frames_at_linger_;
+  frames_at_linger_ = frames_;
+  // A reader that may be lapped looks closely each time.
+  if (!lappable_) frames_at_catch_up_ = frames_;
   if (++catch_ups_ % kCatchUpsPerProbe != 0) {
     if (!lingered_ || frames < kStreamingFrames) {
       lingered_ = false;
@@ -193,20 +225,6 @@ absl::Status LaneReader::CheckLanePage() const {
       .status();
 }
 
-absl::Status LaneReader::Join() {
-  if (absl::Status status = CheckLanePage(); !status.ok()) return status;
-  // I5. After roster_version. Acquire: the segment's header; pairs with the releases in
-  // LaneWriter::Create() and FreeLeftSegments().
-  const uint64_t oldest = lane_page_->oldest_offset.LoadAcquire();
-  if (absl::Status status =
-          Enter({.offset = oldest}, lane_page_offset_ + offsetof(LanePage, oldest_offset));
-      !status.ok()) {
-    return status;
-  }
-  joined_ = true;
-  return absl::OkStatus();
-}
-
 absl::Status LaneReader::FollowEnd() {
   // I3. Relaxed: after the acquire of the END.
   const SegmentHeader& header = *reinterpret_cast<const SegmentHeader*>(segment_);
@@ -217,43 +235,76 @@ absl::Status LaneReader::FollowEnd() {
   if (next.length == 0) {
     return FormatError(segments_.file().label(), named_at, "the segment after END has length 0");
   }
-  if (absl::Status status = Enter(next, named_at); !status.ok()) return status;
+  const absl::StatusOr<Place> place = Visit(next, named_at);
+  if (!place.ok()) return place.status();
+  if (place->base_position != base_position_ + segment_bytes_ ||
+      place->generation != generation_ + 1 || place->base_frame != next_frame()) {
+    return FormatError(
+        segments_.file().label(), next.offset + offsetof(SegmentHeader, base_position),
+        absl::StrFormat("the segment after END has base position %u, generation %u, base frame %u "
+                        "instead of %u, %u, %u",
+                        place->base_position, place->generation, place->base_frame,
+                        base_position_ + segment_bytes_, generation_ + 1, next_frame()));
+  }
+  MoveTo(*place);
   RingWaitingWriter();
   return absl::OkStatus();
 }
 
-absl::Status LaneReader::Enter(FileExtent extent, uint64_t named_at) {
+absl::StatusOr<LaneReader::Place> LaneReader::Visit(FileExtent extent, uint64_t named_at) {
   absl::StatusOr<const ReaderSegments::Segment*> segment = segments_.Get(extent, named_at);
   if (!segment.ok()) return segment.status();
-  // Relaxed: after the acquire of the word that led here.
-  const uint64_t base_position = (*segment)->header().base_position.LoadRelaxed();
-  const uint64_t generation = (*segment)->header().generation.LoadRelaxed();
-  const uint64_t at = (*segment)->extent.offset + offsetof(SegmentHeader, base_position);
-  if (joined_ &&
-      (base_position != base_position_ + segment_bytes_ || generation != generation_ + 1)) {
+  const SegmentHeader& header = (*segment)->header();
+  // Acquire: the words below. Pairs with the release in WriterSegments::TakeFor().
+  const uint64_t generation = header.generation.LoadAcquire();
+  const Place place = {.segment = *segment,
+                       .base_position = header.base_position.LoadRelaxed(),
+                       .generation = generation,
+                       .base_frame = header.base_frame.LoadRelaxed(),
+                       .previous_offset = header.previous_offset.LoadRelaxed()};
+  // I10: the words belong to one use. Pairs with the fence in WriterSegments::EndUse().
+  std::atomic_thread_fence(std::memory_order_acquire);
+  const uint64_t again = header.generation.LoadRelaxed();
+  if (place.base_position > kMaxBasePosition || place.base_frame > kMaxBasePosition ||
+      generation == 0 || again != generation) {
     return FormatError(
-        segments_.file().label(), at,
-        absl::StrFormat("the segment after END has base position %u, generation %u instead of %u, "
-                        "%u",
-                        base_position, generation, base_position_ + segment_bytes_,
-                        generation_ + 1));
+        segments_.file().label(),
+        (*segment)->extent.offset + offsetof(SegmentHeader, base_position),
+        absl::StrFormat("no segment has base position %u, base frame %u, generation %u (then %u)",
+                        place.base_position, place.base_frame, generation, again));
   }
-  if (base_position > kMaxBasePosition || generation == 0) {
-    return FormatError(segments_.file().label(), at,
-                       absl::StrFormat("no segment has base position %u, generation %u",
-                                       base_position, generation));
-  }
-  segment_ = (*segment)->mapping.data();
-  mapping_ = &(*segment)->mapping;
-  segment_offset_ = (*segment)->extent.offset;
-  segment_bytes_ = (*segment)->extent.length;
+  return place;
+}
+
+void LaneReader::MoveTo(const Place& place) {
+  segments_.Stand(place.segment);
+  segment_ = place.segment->mapping.data();
+  mapping_ = &place.segment->mapping;
+  segment_offset_ = place.segment->extent.offset;
+  segment_bytes_ = place.segment->extent.length;
   offset_ = kHeaderPageBytes;
   limit_ = segment_bytes_ - kHeaderWordBytes;
-  base_position_ = base_position;
-  generation_ = generation;
-  mark_ = FrameMark(FrameKind::kData, generation);
+  base_position_ = place.base_position;
+  generation_ = place.generation;
+  data_mark_ = FrameMark(FrameKind::kData, generation_);
+  passed_over_ = place.base_frame - frames_;
+  SetMark();
   Publish();
-  return absl::OkStatus();
+}
+
+void LaneReader::SetMark() {
+  mark_ = lappable_ || position() < start_position_ ? kNoMark : data_mark_;
+}
+
+void LaneReader::StandNowhere(uint64_t position) {
+  base_position_ = position;
+  segment_ = kNowhere;
+  mapping_ = &lane_mapping_;
+  mark_ = kNoMark;
+  offset_ = 0;
+  published_ = 0;
+  limit_ = 0;
+  holding_ = false;
 }
 
 void LaneReader::RingWaitingWriter() {
@@ -290,17 +341,17 @@ FrameView LaneReader::Fail(absl::Status status) {
 
 FrameView LaneReader::Finish(ReadState state) {
   state_ = state;
-  base_position_ = position();
+  StandNowhere(position());
   frames_at_catch_up_ = kNotCaughtUp;
-  segment_ = kNowhere;
-  mapping_ = &lane_mapping_;
-  mark_ = kNoMark;
-  offset_ = 0;
-  published_ = 0;
-  limit_ = 0;
   cursor_->position.StoreRelease(kPositionPastAll);
   RingWaitingWriter();
   return {.state = state};
+}
+
+FrameView LaneReader::CutOff(std::string_view why) {
+  status_ = absl::OutOfRangeError(
+      absl::StrFormat("%s, lane %u: %s", segments_.file().label(), options_.identity.lane_id, why));
+  return Finish(ReadState::kOutOfRange);
 }
 
 void LaneReader::Close() {
@@ -314,6 +365,7 @@ bool LaneReader::Ready() const {
   if (HeaderWordAt(segment_, offset_).LoadAcquire() != 0) return true;
   if (writer_gone_.load(std::memory_order_acquire) != LaneEnd::kNotEnded) return true;
   if (!joined_ && MayJoin()) return true;
+  if (lappable_ && joined_ && (lapped_ || !Intact())) return true;
   return mapping_->damaged() || lane_mapping_.damaged() || cursor_mapping_.damaged();
 }
 

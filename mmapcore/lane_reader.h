@@ -6,6 +6,12 @@
 //     if (frame.state == ReadState::kEnded || frame.state == ReadState::kDamaged) break;
 //     waiting.WaitUntil(Deadline::Infinite());   // a WaitSet
 //   }
+//
+// A reader that may be lapped (policies kDrop and kEvict) believes what it has read only once it
+// knows that the bytes were still there:
+//
+//     if (frame) { Copy(frame.payload(), buffer); if (reader->Release()) Consume(buffer); continue;
+//     }
 
 #ifndef CAUSEWAY_MMAPCORE_LANE_READER_H_
 #define CAUSEWAY_MMAPCORE_LANE_READER_H_
@@ -14,14 +20,16 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
-#include <string>
+#include <string_view>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "mmapcore/doorbell.h"
 #include "mmapcore/mapped_file.h"
 #include "mmapcore/mapping.h"
+#include "mmapcore/reader_policy.h"
 #include "mmapcore/reader_segments.h"
 #include "mmapcore/segment_format.h"
 
@@ -30,10 +38,14 @@ namespace causeway {
 // What TryNext() found.
 enum class ReadState : uint8_t {
   kFrame,
-  kNothing,    // no frame is committed yet
-  kNotJoined,  // the writer does not hold segments for this reader yet
-  kEnded,      // the lane is over and read to its end; end() says how
-  kDamaged,    // the lane cannot be read on; status() says why
+  kNothing,     // no frame is committed yet
+  kNotJoined,   // the writer does not hold segments for this reader yet
+  kEnded,       // the lane is over and read to its end; end() says how
+  kDamaged,     // the lane cannot be read on; status() says why
+  kGap,         // frames were missed: gap() says which; what comes next lies behind them
+  kOutOfRange,  // what this reader is to read next is not there (any more), which is its end: it
+                // was lapped under kEvict, or cannot begin where it was told to; status() says
+                // which
 };
 
 // How a lane ended.
@@ -55,11 +67,36 @@ struct FrameView {
   std::span<const std::byte> payload() const { return {data, size}; }
 };
 
+// Where a reader begins in a lane. Under kBlock nothing is held before the writer obeys the cursor;
+// if what the reader was to begin with is gone by then, it begins at the oldest frame. Under kDrop
+// and kEvict that is a gap, and eviction.
+struct LaneStart {
+  enum class At : uint8_t {
+    kOldest,    // the oldest frame that is retained
+    kLatest,    // the first frame that is committed after Create()
+    kPosition,  // the first frame at or behind `position`, which a FrameView had
+  };
+  At at = At::kOldest;
+  uint64_t position = 0;
+};
+
+// Frames that a reader has missed.
+struct LaneGap {
+  static constexpr uint64_t kUnknown = ~uint64_t{0};
+
+  uint64_t begin = 0;   // position behind the last frame before them
+  uint64_t end = 0;     // position from which reading goes on
+  uint64_t frames = 0;  // how many; kUnknown only if the reader never was at `begin`
+};
+
 struct LaneReaderOptions {
   LaneIdentity identity;
   uint64_t reader_id = 0;
   uint64_t roster_version = 0;  // the lane is read once its page shows this or more
   uint64_t max_frame_bytes = kMaxFrameBytes;
+  // As the writer was told (ReaderCursor::Map()).
+  ReaderPolicy policy = ReaderPolicy::kBlock;
+  LaneStart start;
   // Address space for segments that are kept mapped for their next use. The current one is mapped
   // whatever its size.
   uint64_t max_mapped_bytes = uint64_t{1} << 30;
@@ -67,6 +104,14 @@ struct LaneReaderOptions {
 
 // Reads the frames of one lane in order, each exactly once, without copying. One thread at a time
 // may use it; SetWriterGone() may be called from any thread.
+//
+// Under ReaderPolicy::kDrop and kEvict the writer may use a segment again while the reader looks at
+// it. Then a frame's bytes change under the reader: they are bytes of other frames, or torn.
+// Nothing else breaks, and Release() and StillValid() tell. (Loading them is a data race in the
+// letter of C++; the algorithm is the sequence lock of H.-J. Boehm, "Can seqlocks get along with
+// programming language memory models?", MSPC 2012, with the segment's generation as its counter.
+// Whoever wants to the letter copies through relaxed atomic loads.) A frame that was found
+// overwritten counts as missed: it is the first one of the gap that follows.
 //
 // The lane file is another process's. Its words are loaded once and validated; what they say wrong
 // ends the reader with DataLoss, and nothing else. The payload's bytes are handed out in place: a
@@ -98,7 +143,7 @@ class LaneReader {
   // the lane into a segment that was not used before maps it. Finding nothing may take up to a
   // microsecond longer than finding a frame (see Linger()).
   //
-  // kEnded and kDamaged are final; but a lack of memory or of mappings (status() is
+  // kEnded, kDamaged and kOutOfRange are final; but a lack of memory or of mappings (status() is
   // ResourceExhausted) is tried again by the next call.
   FrameView TryNext() {
     if (offset_ - published_ >= kPublishBytes) [[unlikely]]
@@ -129,15 +174,39 @@ class LaneReader {
     return TryNextSlow();
   }
 
+  // As TryNext(), but passes over everything that lies before the newest frame that was committed
+  // when it was called: the latest value of a lane. Looks at header words of the newest segment
+  // only, never at payloads. `skipped`: how many frames it has passed over.
+  FrameView TryLatest(uint64_t& skipped);
+
   // Lets go of the last frame, and tells the writer. TryNext() tells it too, but for a reader that
   // is busy only from time to time: when it leaves a segment, every 16 KiB, and when it finds
   // nothing.
-  void Release() {
+  //
+  // False if the frame has been overwritten by a writer that has lapped this reader: what was read
+  // of it may be anything. It then counts as missed. If it is not called, TryNext() decides for it.
+  // Always true under kBlock.
+  bool Release() {
+    if (lappable_) return ReleaseLappable();
     if (offset_ != published_) Publish();
+    return true;
   }
 
+  // Whether the bytes of `frame`, one that this reader has given, are still the ones that were
+  // committed, and so were all that have been loaded from it so far. False once its segment is used
+  // again, or once the reader has left that segment. Two loads.
+  bool StillValid(const FrameView& frame) const {
+    return frame.position - base_position_ < offset_ && Intact();
+  }
+
+  // What was missed, when TryNext() has returned kGap; until it does so again.
+  const LaneGap& gap() const { return gap_; }
+
+  // How often it has.
+  uint64_t gaps() const { return gaps_; }
+
   // True unless TryNext() would return kNothing or kNotJoined; false as well once it has returned
-  // kEnded or kDamaged.
+  // something final.
   bool Ready() const;
 
   // True if pages under a frame that was handed out have been lost: the bytes of the last frame may
@@ -154,10 +223,10 @@ class LaneReader {
   // kEnded.
   void Close();
 
-  // Frames returned so far.
+  // Frames returned so far, without those that were found overwritten.
   uint64_t frames() const { return frames_; }
 
-  // OK, or why TryNext() returned kDamaged.
+  // OK, or why TryNext() returned kDamaged or kOutOfRange.
   const absl::Status& status() const { return status_; }
 
   // kNotEnded until TryNext() has returned kEnded.
@@ -183,8 +252,39 @@ class LaneReader {
     // I9. Release: what lies before was read. Pairs with the acquire in ReaderCursor::Position().
     cursor_->position.StoreRelease(position());
   }
-  bool finished() const { return state_ == ReadState::kEnded || state_ == ReadState::kDamaged; }
+  bool finished() const { return state_ != ReadState::kNothing; }
+  // I10. Whether nothing of the current segment has been overwritten, as far as anything that was
+  // loaded from it could tell.
+  bool Intact() const {
+    // Pairs with the fence in WriterSegments::EndUse(): if any load before was of a byte that was
+    // stored behind that fence, the load below finds the generation changed.
+    std::atomic_thread_fence(std::memory_order_acquire);
+    return reinterpret_cast<const SegmentHeader*>(segment_)->generation.LoadRelaxed() ==
+           generation_;
+  }
+  bool ReleaseLappable();
+  // Ordinal in the lane of the frame at offset_.
+  uint64_t next_frame() const { return frames_ + passed_over_; }
+
+  // One use of a segment, as its header told of it.
+  struct Place {
+    const ReaderSegments::Segment* segment = nullptr;
+    uint64_t base_position = 0;
+    uint64_t generation = 0;
+    uint64_t base_frame = 0;
+    uint64_t previous_offset = 0;
+  };
+  // Offsets in a segment of its last frame, and behind it. Equal: there is none.
+  struct Tail {
+    uint64_t last = 0;
+    uint64_t end = 0;
+    uint64_t frames = 0;  // from where the look began to `end`
+  };
+
   FrameView TryNextSlow();
+  // What stands between the caller and the next frame: something to be told, or nothing.
+  std::optional<FrameView> Prepare();
+  FrameView ReadOn();
   // Having caught up with a writer that streams small frames, a reader that looks at once shares
   // every cache line with it while it is being written, and both run at the pace at which lines
   // travel between cores. Staying away for less than a microsecond lets frames pile up, and both
@@ -195,9 +295,37 @@ class LaneReader {
   bool Linger();
   FrameView NothingYet();
   bool MayJoin() const;
-  absl::Status Join();
+  std::optional<FrameView> Join();
   absl::Status FollowEnd();
-  absl::Status Enter(FileExtent extent, uint64_t named_at);
+  // Maps a segment and reads its header. DataLoss: it is none, or is being prepared for its next
+  // use.
+  absl::StatusOr<Place> Visit(FileExtent extent, uint64_t named_at);
+  absl::StatusOr<Place> VisitNewest();
+  // The oldest one that is retained. Unavailable: the writer is too fast, try again.
+  absl::StatusOr<Place> FindOldest();
+  // Stands at the beginning of this segment.
+  void MoveTo(const Place& place);
+  // Lets TryNext() find frames in line, if it may.
+  void SetMark();
+  // Looks at header words from `offset` on.
+  static Tail FindTail(const Place& place, uint64_t offset);
+  // The offset behind the frame at `offset`; 0: there is none.
+  static uint64_t EndOfFrame(const Place& place, uint64_t offset);
+  // What is to be read from, if that is to be known when the reader is made: where the lane begins
+  // now, or where the next frame will be committed.
+  void ChooseStart();
+  // Sets start_position_ to behind the last frame, and returns the next one's ordinal. Nothing, and
+  // unset: the writer is too fast.
+  std::optional<uint64_t> FindHead();
+  bool LiesAhead(const Place& place) const;
+  void SkipToLatest();
+  void StandNowhere(uint64_t position);
+  // Goes on behind what was lapped, or says that it was the end. If nothing was lapped after all,
+  // fails with `why`.
+  std::optional<FrameView> Recover(absl::Status why);
+  // Tells of a gap that ends here, or of eviction; of nothing, if no frame was missed.
+  std::optional<FrameView> Miss(uint64_t begin, uint64_t frames);
+  FrameView CutOff(std::string_view why);
   absl::Status CheckLanePage() const;
   absl::Status CheckPages() const;
   absl::Status WrongWord(uint64_t word) const;
@@ -208,9 +336,11 @@ class LaneReader {
 
   // Of the current segment; before joining and after the end, a page of zeros.
   const std::byte* segment_;
-  uint64_t offset_ = 0;     // in the segment, of the next header word
-  uint64_t limit_ = 0;      // a frame may end here: there is room for one more word behind it
-  uint32_t mark_ = 0;       // of data frames
+  uint64_t offset_ = 0;  // in the segment, of the next header word
+  uint64_t limit_ = 0;   // a frame may end here: there is room for one more word behind it
+  // Of data frames; none if TryNextSlow() has to look at each: where the reader may be lapped, and
+  // on its way to where it begins.
+  uint32_t mark_ = 0;
   uint64_t published_ = 0;  // the offset that the cursor shows
   uint64_t frames_ = 0;
   uint64_t frames_at_catch_up_ = kNotCaughtUp;
@@ -220,6 +350,7 @@ class LaneReader {
   const Mapping* mapping_;
 
   const LaneReaderOptions options_;
+  const bool lappable_;
   ReaderSegments segments_;
   Mapping lane_mapping_;
   const LanePage* const lane_page_;
@@ -228,11 +359,22 @@ class LaneReader {
   uint64_t segment_offset_ = 0;  // in the lane file
   uint64_t segment_bytes_ = 0;
   uint64_t generation_ = 0;
-  bool lane_checked_ = false;
+  uint32_t data_mark_ = 0;  // of data frames
   bool joined_ = false;
-  ReadState state_ = ReadState::kNothing;  // kEnded and kDamaged are final
+  uint64_t start_position_ = 0;          // frames before it are passed over
+  std::optional<uint64_t> start_frame_;  // ordinal of the frame there; if the reader may be lapped
+  uint64_t passed_over_ = 0;  // frames of the lane, before the next one, that were not returned
+  // If the reader may be lapped: whether it has been, and the last frame.
+  bool lapped_ = false;
+  bool holding_ = false;  // the last frame has not been let go of
+  bool whole_ = true;     // ... nor found overwritten
+  uint64_t held_offset_ = 0;
+  LaneGap gap_;
+  uint64_t gaps_ = 0;
+  ReadState state_ = ReadState::kNothing;  // anything else is final
   LaneEnd end_ = LaneEnd::kNotEnded;
   absl::Status status_;
+  uint64_t frames_at_linger_ = kNotCaughtUp;
   uint32_t catch_ups_ = 0;
   bool lingered_ = false;
   uint32_t sleeps_ = 0;         // so far; the number of the present one

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "mmapcore/mapped_file.h"
 #include "mmapcore/mapping.h"
+#include "mmapcore/reader_policy.h"
 #include "mmapcore/segment_format.h"
 #include "mmapcore/sigbus_guard.h"
 
@@ -18,14 +19,15 @@ namespace causeway {
 absl::StatusOr<std::shared_ptr<ReaderCursor>> ReaderCursor::Map(const MappedFile& cursor_file,
                                                                 uint64_t offset,
                                                                 const LaneIdentity& lane,
-                                                                uint64_t reader_id) {
+                                                                uint64_t reader_id,
+                                                                ReaderPolicy policy) {
   absl::StatusOr<Mapping> mapping = Mapping::Map(cursor_file, offset, kHeaderPageBytes,
                                                  {.protection = Protection::kRead,
                                                   .populate = Populate::kForReading,
                                                   .guarded = SigbusGuard::installed()});
   if (!mapping.ok()) return mapping.status();
   return std::shared_ptr<ReaderCursor>(
-      new ReaderCursor(*std::move(mapping), cursor_file.label(), lane, reader_id));
+      new ReaderCursor(*std::move(mapping), cursor_file.label(), lane, reader_id, policy));
 }
 
 uint64_t ReaderCursor::Position() {
@@ -53,6 +55,16 @@ uint64_t ReaderCursor::Position() {
     checked_ = true;
   }
   return position;
+}
+
+uint64_t ReaderCursor::Wish(uint64_t oldest) {
+  uint64_t position = Position();
+  if (position == 0) {
+    // It begins at what was the oldest segment when it joined, or later.
+    if (!began_at_.has_value()) began_at_ = oldest;
+    position = *began_at_;
+  }
+  return position < oldest ? kPositionPastAll : position;
 }
 
 }  // namespace causeway

@@ -108,11 +108,12 @@ absl::StatusOr<std::unique_ptr<LaneWriter>> LaneWriter::Create(MappedFile lane_f
   for (size_t i = segments.size(); i-- > 0;) {
     if (absl::Status status = writer->segments_.Adopt(segments[i]); !status.ok()) return status;
   }
-  WriterSegments::Segment* first = writer->segments_.TakeFor(0);
+  WriterSegments::Segment* first = writer->segments_.TakeFor(0, /*base_frame=*/0);
   writer->UseSegment(*first);
   writer->held_bytes_.store(writer->segments_.held_bytes(), std::memory_order_relaxed);
   // Release: the segment's header. Pairs with the acquire in LaneReader::Join().
   lane_page.oldest_offset.StoreRelease(first->extent.offset);
+  lane_page.newest_offset.StoreRelease(first->extent.offset);
   PublishPage({.kind = PageKind::kLane,
                .lane = options.identity,
                .offset = lane_page_offset,
@@ -171,7 +172,9 @@ Refusal LaneWriter::Roll(uint64_t length) {
   FreeRetiredRosters();
   FreeLeftSegments();
   WriterSegments::Segment& last = segments_.current();
-  WriterSegments::Segment* const next = segments_.TakeFor(length);
+  const uint64_t frames = frames_.load(std::memory_order_relaxed);
+  WriterSegments::Segment* next = segments_.TakeFor(length, frames);
+  while (next == nullptr && LapOldestSegment(length)) next = segments_.TakeFor(length, frames);
   if (next == nullptr) {
     segments_.RequestFor(length);
     held_bytes_.store(segments_.held_bytes(), std::memory_order_relaxed);
@@ -180,15 +183,17 @@ Refusal LaneWriter::Roll(uint64_t length) {
     for (int i = 0; i < kPausesWhenFull; ++i) SpinPause();
     return Refusal::kFull;
   }
-  // I3: relaxed, published by the END below.
-  last.header().next_offset.StoreRelaxed(next->extent.offset);
+  // I3: published by the END below, and, for readers that skip to a later frame, by the release.
   last.header().next_length.StoreRelaxed(next->extent.length);
+  last.header().next_offset.StoreRelease(next->extent.offset);
   // Pairs with the acquire in LaneReader::TryNext(): the successor's header and its first word are
   // in place. Nobody is woken for this: there is no frame yet.
   HeaderWordAt(segment_, tail_)
       .StoreRelease(EncodeHeaderWord(0, FrameMark(FrameKind::kEnd, last.generation)));
   Add(rolls_, 1);
   if (next->used_before) Add(recycles_, 1);
+  // Pairs with the acquires of readers that begin at the latest frame.
+  lane_page_->newest_offset.StoreRelease(next->extent.offset);
   UseSegment(*next);
   PublishProgress();
   segments_.ShedIdle();
@@ -200,8 +205,21 @@ Refusal LaneWriter::Roll(uint64_t length) {
 void LaneWriter::FreeLeftSegments() {
   RosterUse use(*this);
   const Roster* const roster = roster_.load(std::memory_order_acquire);
-  size_t count = segments_.CountLeft(LowestCursor(*roster));
-  if (count == 0) return;
+  FreeSegments(segments_.CountLeft(LowestCursor(*roster, Wishes::kHeard)), *roster, Wishes::kHeard);
+}
+
+bool LaneWriter::LapOldestSegment(uint64_t length) {
+  RosterUse use(*this);
+  const Roster* const roster = roster_.load(std::memory_order_acquire);
+  const size_t left = segments_.CountLeft(LowestCursor(*roster, Wishes::kIgnored));
+  if (!segments_.FreeingHelps(length, left)) return false;
+  if (FreeSegments(1, *roster, Wishes::kIgnored) == 0) return false;
+  Add(laps_, 1);
+  return true;
+}
+
+size_t LaneWriter::FreeSegments(size_t count, const Roster& roster, Wishes wishes) {
+  if (count == 0) return 0;
   // I5. A reader that joins now must either find the new oldest segment, or be found here. Release:
   // that segment's header, for the reader that acquires it.
   lane_page_->oldest_offset.StoreRelease(segments_.OldestWithout(count).extent.offset);
@@ -209,9 +227,9 @@ void LaneWriter::FreeLeftSegments() {
   // its version, on which the reader's load of oldest_offset depends.
   std::atomic_thread_fence(std::memory_order_seq_cst);
   const Roster* const again = roster_.load(std::memory_order_acquire);
-  if (again != roster) {
+  if (again != &roster) {
     // Cursors of readers that were there before only grow, so only a new roster can hold more.
-    const size_t still = std::min(count, segments_.CountLeft(LowestCursor(*again)));
+    const size_t still = std::min(count, segments_.CountLeft(LowestCursor(*again, wishes)));
     if (still < count) {
       // Whoever has begun at the later segment meanwhile misses nothing that it was promised.
       lane_page_->oldest_offset.StoreRelease(segments_.OldestWithout(still).extent.offset);
@@ -219,6 +237,7 @@ void LaneWriter::FreeLeftSegments() {
     }
   }
   segments_.Free(count);
+  return count;
 }
 
 void LaneWriter::UseSegment(WriterSegments::Segment& segment) {
@@ -240,20 +259,24 @@ void LaneWriter::FreeRetiredRosters() {
   mutex_.Unlock();
 }
 
-uint64_t LaneWriter::LowestCursor(const Roster& roster) {
+uint64_t LaneWriter::LowestCursor(const Roster& roster, Wishes wishes) {
   uint64_t lowest = kPositionPastAll;
   uint64_t bad = 0;
   for (const Roster::Entry& entry : roster.entries) {
-    lowest = std::min(lowest, entry.cursor->Position());
+    if (entry.cursor->holds()) {
+      lowest = std::min(lowest, entry.cursor->Position());
+    } else if (wishes == Wishes::kHeard) {
+      lowest = std::min(lowest, entry.cursor->Wish(segments_.oldest_position()));
+    }
     if (entry.cursor->bad()) ++bad;
   }
   bad_cursors_.store(bad, std::memory_order_relaxed);
   return lowest;
 }
 
-uint64_t LaneWriter::LowestCursor() {
+uint64_t LaneWriter::LowestHold() {
   RosterUse use(*this);
-  return LowestCursor(*roster_.load(std::memory_order_acquire));
+  return LowestCursor(*roster_.load(std::memory_order_acquire), Wishes::kIgnored);
 }
 
 void LaneWriter::RingForSleepers(const Roster& roster) {
@@ -272,7 +295,7 @@ bool LaneWriter::WaitUntil(Deadline deadline, const Condition& condition) {
   while (true) {
     // Both before the condition is evaluated: what changes after these loads ends the sleep.
     const uint32_t attention_seen = attention_.count();
-    const uint64_t lowest_seen = LowestCursor();
+    const uint64_t lowest_seen = LowestHold();
     if (condition()) return true;
     if (deadline.HasPassed()) return false;
     Park(attention_seen, lowest_seen, deadline);
@@ -287,6 +310,7 @@ void LaneWriter::Park(uint32_t attention_seen, uint64_t lowest_seen, Deadline de
   words_.clear();
   words_.push_back(attention_.BeginSleep(attention_seen));
   for (const Roster::Entry& entry : roster.entries) {
+    if (!entry.cursor->holds()) continue;
     words_.push_back(
         {.address = entry.page->doorbell.address(), .value = entry.page->doorbell.LoadRelaxed()});
   }
@@ -295,7 +319,7 @@ void LaneWriter::Park(uint32_t attention_seen, uint64_t lowest_seen, Deadline de
   // Pairs with the fence in LaneReader::RingWaitingWriter(): either that reader finds
   // writer_parked, or its cursor is found here.
   std::atomic_thread_fence(std::memory_order_seq_cst);
-  if (LowestCursor(roster) == lowest_seen) {
+  if (LowestCursor(roster, Wishes::kIgnored) == lowest_seen) {
     WaitForAny(words_, Earlier(deadline, Deadline::After(kLongestSleep)));
   }
   lane_page_->writer_parked.StoreRelaxed(0);
@@ -344,7 +368,7 @@ void LaneWriter::Close() {
 
 bool LaneWriter::Drained() {
   // Readers that have just joined hold everything, of which there is nothing.
-  return frames_.load(std::memory_order_relaxed) == 0 || LowestCursor() >= head();
+  return frames_.load(std::memory_order_relaxed) == 0 || LowestHold() >= head();
 }
 
 bool LaneWriter::DrainUntil(Deadline deadline) {
@@ -422,6 +446,7 @@ LaneWriterCounters LaneWriter::counters() const {
           .rolls = rolls_.load(kRelaxed),
           .recycles = recycles_.load(kRelaxed),
           .segment_waits = segment_waits_.load(kRelaxed),
+          .laps = laps_.load(kRelaxed),
           .rings = rings_.load(kRelaxed),
           .bad_cursors = bad_cursors_.load(kRelaxed),
           .segments_refused = segments_refused_.load(kRelaxed),

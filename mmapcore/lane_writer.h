@@ -71,6 +71,7 @@ struct LaneWriterCounters {
   uint64_t rolls = 0;             // to another segment
   uint64_t recycles = 0;          // rolls to a segment that had been used before
   uint64_t segment_waits = 0;     // attempts to roll that found no segment
+  uint64_t laps = 0;              // segments taken although readers that do not hold wanted them
   uint64_t rings = 0;             // of the doorbell, for parked readers
   uint64_t bad_cursors = 0;       // readers whose cursor page is wrong or lost
   uint64_t segments_refused = 0;  // from the supply; could not be mapped
@@ -84,7 +85,7 @@ struct LaneWriterCounters {
 // No lock, no system call, no allocation, except when a frame does not fit the current segment (a
 // roll) and when a reader sleeps (a wake). Back-pressure is felt at rolls only.
 //
-// Comments name the invariants of docs/protocol.md by number: I1 to I9.
+// Comments name the invariants of docs/protocol.md by number: I1 to I10.
 //
 // A process that forks must not use the writer in the child.
 class LaneWriter {
@@ -176,7 +177,8 @@ class LaneWriter {
   // Ends the lane: readers find the end after the last frame. Claims fail from now on. Idempotent.
   void Close();
 
-  // True if every reader has read everything that was committed (or has left).
+  // True if every reader that holds has read everything that was committed (or has left). Readers
+  // that do not hold are not waited for: what is left of the lane stays readable for them.
   bool Drained();
 
   // Waits until then. False: the deadline passed first.
@@ -237,14 +239,24 @@ class LaneWriter {
   // Keeps SetRoster() from freeing rosters while it exists, as a claim does.
   class RosterUse;
 
+  // Whether readers that do not hold count.
+  enum class Wishes : bool { kIgnored, kHeard };
+
   Claim ClaimSlow(uint64_t length);
   Claim WaitForClaim(uint64_t length, Deadline deadline);
   Refusal FillAndCommit(const Claim& claim, std::span<const std::byte> payload);
   Refusal Roll(uint64_t length);
+  // Frees what every reader has left: those that hold, and those that wish and were not lapped.
   void FreeLeftSegments();
+  // Frees the oldest segment if the readers that hold have left it, whatever others wish; only if
+  // that helps to find room for `length` bytes. False: it was not freed.
+  bool LapOldestSegment(uint64_t length);
+  // Frees up to `count` leading segments; fewer if a reader has joined meanwhile. How many.
+  size_t FreeSegments(size_t count, const Roster& roster, Wishes wishes);
   void UseSegment(WriterSegments::Segment& segment);
-  uint64_t LowestCursor(const Roster& roster);
-  uint64_t LowestCursor();
+  // The lowest position of readers that hold; or of all.
+  uint64_t LowestCursor(const Roster& roster, Wishes wishes);
+  uint64_t LowestHold();
   void RingForSleepers(const Roster& roster);
   // Evaluates `condition` until it is true, parked while no cursor moves and nobody raises
   // attention. False: the deadline passed.
@@ -281,6 +293,7 @@ class LaneWriter {
   std::atomic<uint64_t> rolls_{0};
   std::atomic<uint64_t> recycles_{0};
   std::atomic<uint64_t> segment_waits_{0};
+  std::atomic<uint64_t> laps_{0};
   std::atomic<uint64_t> rings_{0};
   std::atomic<uint64_t> bad_cursors_{0};
   std::atomic<uint64_t> segments_refused_{0};

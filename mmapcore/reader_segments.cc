@@ -72,11 +72,13 @@ absl::StatusOr<const ReaderSegments::Segment*> ReaderSegments::Get(FileExtent ex
 }
 
 void ReaderSegments::MakeRoomFor(uint64_t length) {
-  // The one used last is the one that the reader stands in.
-  while (mapped_.size() > 1 && mapped_bytes_ + length > max_mapped_bytes_) {
-    const auto oldest =
-        std::min_element(mapped_.begin(), mapped_.end(),
-                         [](const auto& a, const auto& b) { return a->last_use < b->last_use; });
+  while (mapped_bytes_ + length > max_mapped_bytes_) {
+    auto oldest = mapped_.end();
+    for (auto it = mapped_.begin(); it != mapped_.end(); ++it) {
+      if (it->get() == standing_) continue;
+      if (oldest == mapped_.end() || (*it)->last_use < (*oldest)->last_use) oldest = it;
+    }
+    if (oldest == mapped_.end()) return;
     mapped_bytes_ -= (*oldest)->extent.length;
     mapped_.erase(oldest);
   }

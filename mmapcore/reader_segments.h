@@ -34,12 +34,16 @@ class ReaderSegments {
       : file_(std::move(file)), lane_(lane), max_mapped_bytes_(max_mapped_bytes) {}
 
   // The segment at this extent, which words at file offset `named_at` named. A length of 0: what
-  // the segment's header says. Valid until the second next call: the segment that the reader stands
-  // in stays while it moves to another.
+  // the segment's header says. Valid until the next call, but for the one that the reader stands
+  // in.
   //
   // DataLoss: it is no segment of this lane, or lies outside the file. ResourceExhausted: mappings
   // or memory.
   absl::StatusOr<const Segment*> Get(FileExtent extent, uint64_t named_at);
+
+  // The reader stands in this segment, and in no other: it stays mapped.
+  void Stand(const Segment* segment) { standing_ = segment; }
+  const Segment* standing() const { return standing_; }
 
   const MappedFile& file() const { return file_; }
 
@@ -52,6 +56,7 @@ class ReaderSegments {
   std::vector<std::unique_ptr<Segment>> mapped_;
   uint64_t mapped_bytes_ = 0;
   uint64_t uses_ = 0;
+  const Segment* standing_ = nullptr;
 };
 
 }  // namespace causeway

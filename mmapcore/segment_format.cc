@@ -41,7 +41,9 @@ static_assert(offsetof(SegmentHeader, base_position) == 128);
 static_assert(offsetof(SegmentHeader, generation) == 136);
 static_assert(offsetof(SegmentHeader, next_offset) == 144);
 static_assert(offsetof(SegmentHeader, next_length) == 152);
-static_assert(offsetof(SegmentHeader, reserved) == 160);
+static_assert(offsetof(SegmentHeader, base_frame) == 160);
+static_assert(offsetof(SegmentHeader, previous_offset) == 168);
+static_assert(offsetof(SegmentHeader, reserved) == 176);
 
 static_assert(std::is_standard_layout_v<LanePage>);
 static_assert(std::is_trivially_destructible_v<LanePage>);
@@ -49,6 +51,7 @@ static_assert(sizeof(LanePage) == kHeaderPageBytes && alignof(LanePage) == 8);
 static_assert(offsetof(LanePage, page) == 0);
 static_assert(offsetof(LanePage, roster_version) == 128);
 static_assert(offsetof(LanePage, oldest_offset) == 256);
+static_assert(offsetof(LanePage, newest_offset) == 264);
 static_assert(offsetof(LanePage, doorbell) == 384);
 static_assert(offsetof(LanePage, writer_parked) == 512);
 static_assert(offsetof(LanePage, committed_position) == 640);
@@ -138,10 +141,13 @@ constinit const uint64_t kLayoutHash = HashLayout({
     offsetof(SegmentHeader, generation),
     offsetof(SegmentHeader, next_offset),
     offsetof(SegmentHeader, next_length),
+    offsetof(SegmentHeader, base_frame),
+    offsetof(SegmentHeader, previous_offset),
     // LanePage
     sizeof(LanePage),
     offsetof(LanePage, roster_version),
     offsetof(LanePage, oldest_offset),
+    offsetof(LanePage, newest_offset),
     offsetof(LanePage, doorbell),
     offsetof(LanePage, writer_parked),
     offsetof(LanePage, committed_position),

@@ -38,7 +38,11 @@
 //   [word is 0] ---------------------> [committed] ---------------------> [read by one]
 //        ^                                                                      |
 //        |          writer: takes the segment again, once the cursors           |
-//        +----------of all readers lie behind the segment's end <---------------+
+//        +----------of all readers that hold lie behind its end <---------------+
+//
+// A reader that does not hold (policies drop and evict) may be *lapped*: the writer takes a segment
+// again in which it still reads. The segment's generation, which changes before any other byte of
+// it does, tells.
 //
 // Before the writer stores a header word it zeroes the word that will follow it, so a reader that
 // has seen a frame finds zero behind it until the next commit: nothing left over from an earlier
@@ -186,14 +190,17 @@ struct PageHeader {
 // Heads a segment. Everything is written by the lane's writer.
 struct SegmentHeader {
   PageHeader page;
-  // Rewritten at each use of the segment. base_position and generation: before the word that leads
-  // here (the END of the segment before, or oldest_offset) is release-stored. next_*: before this
-  // segment's END is.
+  // Rewritten at each use of the segment, before the word that leads here (the END of the segment
+  // before, oldest_offset or newest_offset) is release-stored; `generation` twice: 0 before
+  // anything else of the segment is stored, then the new one, with release, behind the other words.
+  // next_*: before this segment's END is.
   SharedWord<uint64_t> base_position;  // of the segment's first byte, the header's
-  SharedWord<uint64_t> generation;     // ordinal of this use in the lane: 1, 2, 3, ...
+  SharedWord<uint64_t> generation;     // ordinal of this use in the lane: 1, 2, 3, ...; 0: between
   SharedWord<uint64_t> next_offset;    // in the lane file; 0: no successor yet
-  SharedWord<uint64_t> next_length;
-  uint8_t reserved[3936];
+  SharedWord<uint64_t> next_length;    // stored before next_offset
+  SharedWord<uint64_t> base_frame;     // data frames in the lane before this segment
+  SharedWord<uint64_t> previous_offset;  // where the segment before was, in the lane file; 0: none
+  uint8_t reserved[3920];
 };
 
 // Page of a lane; at an offset that the coordinator names. Written by the lane's writer.
@@ -206,7 +213,10 @@ struct LanePage {
   // The oldest segment that is still retained, where a joining reader begins. Changed when segments
   // are taken for reuse. Acquired by joining readers.
   SharedWord<uint64_t> oldest_offset;
-  uint8_t pad1[120];
+  // The segment that the writer is in: the way to the latest frame. Changed at rolls. Acquired by
+  // readers that begin at the latest frame, or skip to it.
+  SharedWord<uint64_t> newest_offset;
+  uint8_t pad1[112];
   // The word that parked readers wait on. Incremented after a commit that found a reader parked.
   SharedWord<uint32_t> doorbell;
   uint8_t pad2[124];

@@ -1,6 +1,7 @@
 #include "mmapcore/writer_segments.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -52,6 +53,7 @@ absl::Status WriterSegments::Adopt(FileExtent extent) {
       {.kind = PageKind::kSegment, .lane = lane_, .offset = extent.offset, .length = extent.length},
       segment->header().page);
   held_bytes_ += extent.length;
+  free_bytes_ += extent.length;
   free_.push_back(std::move(segment));
   return absl::OkStatus();
 }
@@ -77,12 +79,13 @@ size_t WriterSegments::CountLeft(uint64_t position) const {
 void WriterSegments::Free(size_t count) {
   for (size_t i = 0; i < count; ++i) {
     retained_.front()->idle_since = generation_;
+    free_bytes_ += retained_.front()->extent.length;
     free_.push_back(std::move(retained_.front()));
     retained_.pop_front();
   }
 }
 
-WriterSegments::Segment* WriterSegments::TakeFor(uint64_t length) {
+WriterSegments::Segment* WriterSegments::TakeFor(uint64_t length, uint64_t base_frame) {
   const uint64_t needed = SegmentBytesNeeded(length);
   auto best = free_.end();
   for (auto it = free_.begin(); it != free_.end(); ++it) {
@@ -93,21 +96,42 @@ WriterSegments::Segment* WriterSegments::TakeFor(uint64_t length) {
   if (best == free_.end()) return nullptr;
   std::unique_ptr<Segment> segment = std::move(*best);
   free_.erase(best);
+  free_bytes_ -= segment->extent.length;
 
+  EndUse(*segment);
   segment->used_before = segment->generation != 0;
   segment->base_position = next_position_;
   segment->generation = ++generation_;
   next_position_ += segment->extent.length;
-  // Relaxed, all: published by the release of the word that leads here. The base comes first, so
-  // that a reader which should not be here any more can notice.
   SegmentHeader& header = segment->header();
   header.base_position.StoreRelaxed(segment->base_position);
-  header.generation.StoreRelaxed(segment->generation);
+  header.base_frame.StoreRelaxed(base_frame);
+  header.previous_offset.StoreRelaxed(retained_.empty() ? 0 : current().extent.offset);
   header.next_offset.StoreRelaxed(0);
   header.next_length.StoreRelaxed(0);
   HeaderWordAt(segment->mapping.mutable_data(), kHeaderPageBytes).StoreRelaxed(0);
+  // Pairs with the acquire in LaneReader::Visit(): who finds this generation finds the words above,
+  // whichever way it came.
+  header.generation.StoreRelease(segment->generation);
   retained_.push_back(std::move(segment));
   return retained_.back().get();
+}
+
+void WriterSegments::EndUse(Segment& segment) {
+  // I10.
+  segment.header().generation.StoreRelaxed(0);
+  // Whoever loads anything that is stored to the segment after this fence, and then executes an
+  // acquire fence, finds the generation changed. Pairs with the fence in LaneReader::Intact().
+  std::atomic_thread_fence(std::memory_order_release);
+}
+
+bool WriterSegments::FreeingHelps(uint64_t length, size_t count) const {
+  const uint64_t needed = SegmentBytesNeeded(length);
+  for (size_t i = 0; i < count; ++i) {
+    if (retained_[i]->extent.length >= needed) return true;
+  }
+  // What is free and too small can be given back for a new one.
+  return count > 0 && held_bytes_ - free_bytes_ + needed > capacity_bytes_;
 }
 
 void WriterSegments::RequestFor(uint64_t length) {
@@ -135,8 +159,11 @@ void WriterSegments::ShedIdle() {
 
 void WriterSegments::GiveBack(FreeList::iterator segment) {
   const FileExtent extent = (*segment)->extent;
+  // Its bytes will be freed: zeros appear in place of frames.
+  EndUse(**segment);
   free_.erase(segment);  // unmaps
   held_bytes_ -= extent.length;
+  free_bytes_ -= extent.length;
   supply_->Return(extent);
 }
 

@@ -51,7 +51,7 @@ class WriterSegments {
   uint64_t AdoptReady();
 
   // The number of leading retained segments, never the current one, that end at or before
-  // `position`: with the lowest of all cursors, the ones that every reader has left.
+  // `position`: with the lowest of some cursors, the ones that all of those readers have left.
   size_t CountLeft(uint64_t position) const;
 
   // The segment that would be the oldest one if `count` leading segments were free.
@@ -61,9 +61,15 @@ class WriterSegments {
   void Free(size_t count);
 
   // Takes a free segment that can hold a frame of `length` bytes and makes it the current one, with
-  // base position and generation stored in its header and its first word zero: the smallest that
-  // will do and, among those, the one used last, which is still in the cache. Null: there is none.
-  Segment* TakeFor(uint64_t length);
+  // its header's words stored and its first word zero: the smallest that will do and, among those,
+  // the one used last, which is still in the cache. `base_frame`: data frames in the lane so far.
+  // Null: there is none.
+  Segment* TakeFor(uint64_t length, uint64_t base_frame);
+
+  // Whether a frame of `length` bytes, for which TakeFor() has none, would come nearer to a segment
+  // if some of the `count` leading retained segments were free: either one of them will do, or the
+  // capacity is used up.
+  bool FreeingHelps(uint64_t length, size_t count) const;
 
   // Asks the supply for a segment that can hold a frame of `length` bytes, for which TakeFor() has
   // none. If it would exceed the capacity, free segments are given back to make room; if that is
@@ -77,6 +83,7 @@ class WriterSegments {
   void ShedIdle();
 
   Segment& current() { return *retained_.back(); }
+  uint64_t oldest_position() const { return retained_.front()->base_position; }
   uint64_t held_bytes() const { return held_bytes_; }
   const MappedFile& file() const { return file_; }
 
@@ -84,6 +91,8 @@ class WriterSegments {
   using FreeList = std::vector<std::unique_ptr<Segment>>;
 
   void GiveBack(FreeList::iterator segment);
+  // Tells readers that were lapped in it, before any other byte of it changes (I10).
+  static void EndUse(Segment& segment);
 
   MappedFile file_;
   LaneIdentity lane_;
@@ -93,6 +102,7 @@ class WriterSegments {
   std::deque<std::unique_ptr<Segment>> retained_;  // in the lane's order; the last is the current
   FreeList free_;                                  // the last was used last
   uint64_t held_bytes_ = 0;
+  uint64_t free_bytes_ = 0;     // of held_bytes_
   uint64_t generation_ = 0;     // uses so far
   uint64_t next_position_ = 0;  // base of the next use
 };

@@ -302,6 +302,7 @@ absl::StatusOr<v1::DescribeStreamResponse> AdminCalls::DescribeStream(
     cursor->set_reader_id(view.cursor.reader_id());
     cursor->set_session_id(view.session_id);
     cursor->set_lane_id(view.cursor.lane_id());
+    cursor->set_policy(view.policy);
     cursor->set_position(
         parts_.files
             ->ReadWord(view.page.file_id(), view.page.offset() + offsetof(CursorPage, position))

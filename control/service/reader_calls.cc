@@ -21,6 +21,7 @@ v1::OpenReaderResponse ToResponse(const ReaderGrant& grant) {
   response.set_reader_id(grant.reader.reader_id());
   response.set_file_id(grant.reader.file_id());
   *response.mutable_options() = grant.stream.options();
+  response.set_policy(grant.reader.policy());
   return response;
 }
 
@@ -36,8 +37,12 @@ absl::StatusOr<v1::OpenReaderResponse> ReaderCalls::Open(const std::string& toke
   if (absl::Status bad = CheckOpenRequest(request.stream(), request.idempotency_key()); !bad.ok()) {
     return bad;
   }
+  if (const auto policy = CompletePolicy(request.policy()); !policy.ok()) {
+    return WithDetail(policy.status(), {.field = "policy"});
+  }
   OpenReader open = {.stream = request.stream(),
                      .idempotency_key = request.idempotency_key(),
+                     .policy = request.policy(),
                      .now_unix_ms = NowUnixMs()};
   if (request.create_if_missing()) open.create_options = request.create_options();
   absl::StatusOr<ReaderReservation> reserved =

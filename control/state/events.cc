@@ -70,6 +70,7 @@ void SendReaderJoined(Books* books, const records::Cursor& cursor) {
   joined.set_reader_id(cursor.reader_id());
   *joined.mutable_cursor() = ToWire(*books->extents.Find(cursor.extent_id()));
   joined.set_roster_version(cursor.roster_version());
+  joined.set_policy(reader->policy());
   joined.set_label(absl::StrCat("reader ", cursor.reader_id(), " of ",
                                 DescribeSession(*books, reader->session_id())));
   Send(books, lane->session_id(), std::move(event), reader->file_id(), v1::PROTECTION_READ);

@@ -171,6 +171,7 @@ absl::StatusOr<StreamDetails> DescribeStream(const Books& books, std::string_vie
       const records::Cursor& cursor = *books.cursors.Find({reader_id, lane_id});
       details.cursors.push_back(
           CursorView{.cursor = cursor,
+                     .policy = books.readers.Find(reader_id)->policy(),
                      .session_id = books.readers.Find(reader_id)->session_id(),
                      .page = *books.extents.Find(cursor.extent_id())});
     }

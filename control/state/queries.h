@@ -59,6 +59,7 @@ struct LaneView {
 
 struct CursorView {
   records::Cursor cursor;
+  v1::ReaderPolicy policy = v1::READER_POLICY_UNSPECIFIED;  // Of the reader.
   uint64_t session_id = 0;
   records::Extent page;  // In the reader's cursor file.
 };

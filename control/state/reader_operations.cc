@@ -39,10 +39,14 @@ ReaderGrant GrantOf(const Books& books, const records::Reader& reader) {
 
 // The answer to a key that was used before.
 absl::StatusOr<ReaderReservation> Again(Books* books, const OpenReader& request,
-                                        const records::Reader& reader) {
+                                        v1::ReaderPolicy policy, const records::Reader& reader) {
   if (books->streams.Find(reader.stream_id())->name() != request.stream) {
     return absl::InvalidArgumentError(absl::StrCat("the idempotency key opened reader ",
                                                    reader.reader_id(), " of another stream"));
+  }
+  if (reader.policy() != policy) {
+    return absl::InvalidArgumentError(absl::StrCat("the idempotency key opened reader ",
+                                                   reader.reader_id(), " with another policy"));
   }
   if (reader.state() == records::Reader::STATE_RESERVED) {
     return absl::UnavailableError(
@@ -65,7 +69,19 @@ std::vector<uint64_t> LanesToJoin(const Books& books, uint64_t stream_id, uint64
 
 }  // namespace
 
+absl::StatusOr<v1::ReaderPolicy> CompletePolicy(v1::ReaderPolicy asked) {
+  if (asked == v1::READER_POLICY_UNSPECIFIED) return v1::READER_POLICY_BLOCK;
+  if (!v1::ReaderPolicy_IsValid(asked)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("policy ", static_cast<int>(asked),
+                     " is unknown to this coordinator; use block (1), drop (2) or evict (3)"));
+  }
+  return asked;
+}
+
 absl::StatusOr<ReaderReservation> ReaderOperations::Reserve(const OpenReader& request) {
+  const absl::StatusOr<v1::ReaderPolicy> policy = CompletePolicy(request.policy);
+  if (!policy.ok()) return policy.status();
   if (absl::Status status = RequireConnected(books_, request.session_id); !status.ok()) {
     return status;
   }
@@ -75,7 +91,7 @@ absl::StatusOr<ReaderReservation> ReaderOperations::Reserve(const OpenReader& re
   if (const records::Reader* reader =
           books_.readers.FindByKey(request.session_id, request.idempotency_key);
       reader != nullptr) {
-    return Again(&books_, request, *reader);
+    return Again(&books_, request, *policy, *reader);
   }
   StreamOperations streams(&books_);
   absl::StatusOr<records::Stream> planned = streams.Plan(request.stream, request.create_options);
@@ -101,6 +117,7 @@ absl::StatusOr<ReaderReservation> ReaderOperations::Reserve(const OpenReader& re
   reader.set_file_id(file.file_id());
   reader.set_state(records::Reader::STATE_RESERVED);
   reader.set_idempotency_key(request.idempotency_key);
+  reader.set_policy(*policy);
   books_.readers.Put(reader);
   for (const uint64_t lane_id : lanes) ReserveCursor(&books_, reader.reader_id(), lane_id);
   ReaderReservation reservation{.grant = GrantOf(books_, reader)};

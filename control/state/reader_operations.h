@@ -21,8 +21,13 @@ struct OpenReader {
   std::string stream;
   std::optional<v1::StreamOptions> create_options;  // Set: create the stream if it is missing.
   std::string idempotency_key;                      // Empty: none.
+  v1::ReaderPolicy policy = v1::READER_POLICY_UNSPECIFIED;
   int64_t now_unix_ms = 0;
 };
+
+// The policy that a request asks for: with unspecified, BLOCK.
+// INVALID_ARGUMENT: a value that this coordinator does not know; the message names the field.
+absl::StatusOr<v1::ReaderPolicy> CompletePolicy(v1::ReaderPolicy asked);
 
 struct ReaderGrant {
   records::Stream stream;
@@ -57,7 +62,7 @@ class ReaderOperations {
   explicit ReaderOperations(Books* books) : books_(*books) {}
 
   // Reserves a reader with its cursor file. Errors as WriterOperations::Reserve, with
-  // max_readers_per_stream and max_readers_per_agent.
+  // max_readers_per_stream and max_readers_per_agent, and as CompletePolicy().
   absl::StatusOr<ReaderReservation> Reserve(const OpenReader& request);
 
   // Everything asked for is allocated, populated and zero: opens the reader and joins it to every

@@ -128,11 +128,14 @@ LaneWriter& TestLane::writer() {
   return *writer_;
 }
 
-std::unique_ptr<LaneReader> TestLane::OpenReader(uint64_t reader_id) {
-  return Value(TryOpenReader(reader_id));
+std::unique_ptr<LaneReader> TestLane::OpenReader(uint64_t reader_id,
+                                                 const TestReaderOptions& options) {
+  return Value(TryOpenReader(reader_id, options));
 }
 
-absl::StatusOr<std::unique_ptr<LaneReader>> TestLane::TryOpenReader(uint64_t reader_id) {
+absl::StatusOr<std::unique_ptr<LaneReader>> TestLane::TryOpenReader(
+    uint64_t reader_id, const TestReaderOptions& options) {
+  policies_[reader_id] = options.policy;
   cursor_files_[reader_id] =
       std::make_unique<MappedFile>(AnonymousFile("cursors", 2 * kHeaderPageBytes));
   join_versions_[reader_id] = roster_version_ + 1;
@@ -141,12 +144,16 @@ absl::StatusOr<std::unique_ptr<LaneReader>> TestLane::TryOpenReader(uint64_t rea
                             {.identity = kIdentity,
                              .reader_id = reader_id,
                              .roster_version = join_versions_[reader_id],
-                             .max_frame_bytes = options_.max_frame_bytes});
+                             .max_frame_bytes = options_.max_frame_bytes,
+                             .policy = options.policy,
+                             .start = options.start,
+                             .max_mapped_bytes = options.max_mapped_bytes});
 }
 
 void TestLane::Admit(uint64_t reader_id) {
-  roster_[reader_id] = Value(ReaderCursor::Map(Value(cursor_files_[reader_id]->OpenReadOnly()),
-                                               kCursorOffset, kIdentity, reader_id));
+  roster_[reader_id] =
+      Value(ReaderCursor::Map(Value(cursor_files_[reader_id]->OpenReadOnly()), kCursorOffset,
+                              kIdentity, reader_id, policies_.at(reader_id)));
   ++roster_version_;
   SetRoster();
 }
@@ -163,8 +170,8 @@ void TestLane::SetRoster() {
   writer().SetRoster(std::move(readers), roster_version_);
 }
 
-std::unique_ptr<LaneReader> TestLane::Join(uint64_t reader_id) {
-  std::unique_ptr<LaneReader> reader = OpenReader(reader_id);
+std::unique_ptr<LaneReader> TestLane::Join(uint64_t reader_id, const TestReaderOptions& options) {
+  std::unique_ptr<LaneReader> reader = OpenReader(reader_id, options);
   Admit(reader_id);
   return reader;
 }

@@ -20,6 +20,7 @@
 #include "mmapcore/lane_roster.h"
 #include "mmapcore/lane_writer.h"
 #include "mmapcore/mapped_file.h"
+#include "mmapcore/reader_policy.h"
 #include "mmapcore/segment_supply.h"
 
 namespace causeway::testing {
@@ -72,6 +73,13 @@ struct TestLaneOptions {
   int initial_segments = 2;
 };
 
+// How a reader of a TestLane reads.
+struct TestReaderOptions {
+  ReaderPolicy policy = ReaderPolicy::kBlock;
+  LaneStart start;
+  uint64_t max_mapped_bytes = uint64_t{1} << 30;
+};
+
 // Ends the test program where something cannot be made. Files are memfds, so a child made by fork()
 // shares them.
 class TestLane {
@@ -87,11 +95,12 @@ class TestLane {
   void CloseWriter() { writer_.reset(); }
 
   // A reader in the roster, that the writer obeys.
-  std::unique_ptr<LaneReader> Join(uint64_t reader_id);
+  std::unique_ptr<LaneReader> Join(uint64_t reader_id, const TestReaderOptions& options = {});
 
   // The same in two steps: make the reader's files and object, which may not read yet...
-  std::unique_ptr<LaneReader> OpenReader(uint64_t reader_id);
-  absl::StatusOr<std::unique_ptr<LaneReader>> TryOpenReader(uint64_t reader_id);
+  std::unique_ptr<LaneReader> OpenReader(uint64_t reader_id, const TestReaderOptions& options = {});
+  absl::StatusOr<std::unique_ptr<LaneReader>> TryOpenReader(uint64_t reader_id,
+                                                            const TestReaderOptions& options = {});
   // ... and put it into the roster.
   void Admit(uint64_t reader_id);
   // Takes it out of the roster.
@@ -112,6 +121,7 @@ class TestLane {
   std::unique_ptr<LaneWriter> writer_;
   std::map<uint64_t, std::unique_ptr<MappedFile>> cursor_files_;
   std::map<uint64_t, uint64_t> join_versions_;
+  std::map<uint64_t, ReaderPolicy> policies_;
   std::map<uint64_t, std::shared_ptr<ReaderCursor>> roster_;
   uint64_t roster_version_ = 0;
 };
