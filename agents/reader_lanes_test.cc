@@ -43,6 +43,8 @@ std::string Next(ReaderLanes& reader, absl::Duration timeout = kLong) {
       return std::string("(") + EndCauseName(next->end_cause) + ")";
     case Delivery::Kind::kLaneLost:
       return "(lost " + std::to_string(next->frame.lane_id) + ")";
+    case Delivery::Kind::kGap:
+      return "(missed " + std::to_string(next->gap.frames) + ")";
   }
   return "?";
 }

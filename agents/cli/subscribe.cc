@@ -4,23 +4,32 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cinttypes>
 #include <csignal>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <memory>
 #include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "agents/agent.h"
 #include "agents/cli/attach.h"
 #include "agents/cli/command_line.h"
 #include "mmapcore/errno_status.h"
+#include "mmapcore/lane_reader.h"
+#include "mmapcore/reader_policy.h"
 
 namespace causeway {
 namespace {
@@ -33,12 +42,20 @@ constexpr char kExamples[] =
     "\n"
     "  causeway subscribe log --lines --follow | grep ERROR\n"
     "\n"
-    "Reads from when it joins: what was published before may be gone. Ends when every writer that\n"
-    "it has seen has ended.\n"
+    "  causeway subscribe video --policy=drop --from=latest > screen\n"
     "\n"
-    "Exit status: 0 if every writer ended as it should and everything was passed on, 1 if not, 2 "
-    "for\n"
-    "a mistake in the command.\n";
+    "Reads from the oldest frame that is still there when it joins, or as --from says: latest, or\n"
+    "from LANE:POSITION on (several with commas), as a message about a gap names them. Ends when\n"
+    "every writer that it has seen has ended.\n"
+    "\n"
+    "--policy says what writers do when this command lags and their memory is used up: wait "
+    "(block),\n"
+    "go on and let it miss frames (drop; each gap is told on standard error), or go on and let it\n"
+    "fail (evict).\n"
+    "\n"
+    "Exit status: 0 if every writer ended as it should and everything was passed on, or missed "
+    "only\n"
+    "in gaps that were told; 1 if not, as when it was evicted; 2 for a mistake in the command.\n";
 
 struct SubscribeFlags {
   std::string stream;
@@ -46,7 +63,43 @@ struct SubscribeFlags {
   absl::Duration timeout = absl::InfiniteDuration();
   bool lines = false;
   bool follow = false;
+  bool latest = false;
+  ReaderOptions reader;
 };
+
+// "block", "drop" or "evict".
+absl::Status ParsePolicy(const std::string& text, ReaderPolicy& policy) {
+  for (const ReaderPolicy known :
+       {ReaderPolicy::kBlock, ReaderPolicy::kDrop, ReaderPolicy::kEvict}) {
+    if (text != ReaderPolicyName(known)) continue;
+    policy = known;
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("--policy: ", OneLine(text), " is no policy; use block, drop or evict"));
+}
+
+// "oldest", "latest", or "LANE:POSITION", several of which are separated by commas.
+absl::Status ParseFrom(const std::string& text, ReaderOptions& options) {
+  if (text == "oldest") return absl::OkStatus();
+  if (text == "latest") {
+    options.start = LaneStart::At::kLatest;
+    return absl::OkStatus();
+  }
+  for (const absl::string_view part : absl::StrSplit(text, ',')) {
+    const std::vector<absl::string_view> words = absl::StrSplit(part, ':');
+    uint64_t lane = 0;
+    uint64_t position = 0;
+    if (words.size() != 2 || !absl::SimpleAtoi(words[0], &lane) ||
+        !absl::SimpleAtoi(words[1], &position)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--from: ", OneLine(std::string(part)),
+                       " is no place to begin; use oldest, latest or LANE:POSITION"));
+    }
+    options.start_positions[lane] = position;
+  }
+  return absl::OkStatus();
+}
 
 // A stream to standard output.
 class Subscriber {
@@ -57,11 +110,12 @@ class Subscriber {
   absl::Status Run() {
     while (true) {
       Frame frame;
-      if (reader_.TryNext(frame)) {
+      if (!flags_.latest && reader_.TryNext(frame)) {
         if (absl::Status status = PassOn(frame); !status.ok()) return status;
         continue;
       }
-      const absl::StatusOr<Delivery> next = reader_.Next(flags_.timeout);
+      const absl::StatusOr<Delivery> next =
+          flags_.latest ? reader_.Latest(flags_.timeout) : reader_.Next(flags_.timeout);
       if (!next.ok()) return next.status();
       switch (next->kind) {
         case Delivery::Kind::kFrame:
@@ -71,6 +125,9 @@ class Subscriber {
           return absl::DeadlineExceededError(absl::StrCat(
               "nothing came from ", reader_.stream(), " for ", absl::FormatDuration(flags_.timeout),
               ", after ", frames_, " frames; --timeout=inf waits for ever"));
+        case Delivery::Kind::kGap:
+          NoteGap(next->frame.lane_id, next->gap);
+          break;
         case Delivery::Kind::kLaneLost:
           result_.Update(next->loss);
           break;
@@ -99,11 +156,29 @@ class Subscriber {
     }
   }
 
-  // Straight from the memory that the writer wrote.
+  void NoteGap(uint64_t lane_id, const LaneGap& gap) {
+    const std::string frames = gap.frames == LaneGap::kUnknown
+                                   ? "an unknown number of frames"
+                                   : absl::StrCat(gap.frames, " frames");
+    std::fprintf(stderr,
+                 "causeway %s: gap in lane %" PRIu64 ", positions %" PRIu64 " to %" PRIu64
+                 ": %s missed\n",
+                 kCommand, lane_id, gap.begin, gap.end, frames.c_str());
+  }
+
   absl::Status PassOn(const Frame& frame) {
+    // Straight from the memory that the writer wrote, if it stays as it is meanwhile.
+    if (Holds(flags_.reader.policy)) return WriteOut(frame.payload);
+    copy_.assign(frame.payload.begin(), frame.payload.end());
+    // Overwritten meanwhile: the gap that comes next begins with it.
+    if (!reader_.Release()) return absl::OkStatus();
+    return WriteOut(copy_);
+  }
+
+  absl::Status WriteOut(std::span<const std::byte> payload) {
     static constexpr char kNewline = '\n';
     iovec parts[2] = {
-        {.iov_base = const_cast<std::byte*>(frame.payload.data()), .iov_len = frame.payload.size()},
+        {.iov_base = const_cast<std::byte*>(payload.data()), .iov_len = payload.size()},
         {.iov_base = const_cast<char*>(&kNewline),
          .iov_len = flags_.lines ? size_t{1} : size_t{0}}};
     while (parts[0].iov_len + parts[1].iov_len > 0) {
@@ -139,13 +214,14 @@ class Subscriber {
   const SubscribeFlags& flags_;
   Reader& reader_;
   uint64_t frames_ = 0;
+  std::vector<std::byte> copy_;
   absl::Status result_;  // the first thing that went wrong while others went on
 };
 
 absl::Status Run(const SubscribeFlags& flags) {
   const absl::StatusOr<std::unique_ptr<Agent>> agent = AttachTo(flags.dir, kCommand);
   if (!agent.ok()) return agent.status();
-  absl::StatusOr<std::unique_ptr<Reader>> reader = (*agent)->OpenReader(flags.stream);
+  absl::StatusOr<std::unique_ptr<Reader>> reader = (*agent)->OpenReader(flags.stream, flags.reader);
   if (!reader.ok()) return reader.status();
   const absl::Status status = Subscriber(flags, **reader).Run();
   reader->reset();
@@ -162,10 +238,18 @@ int SubscribeMain(int argc, char** argv) {
   line.Directory(&flags.dir);
   line.Switch("lines", &flags.lines, "A newline after each frame");
   line.Switch("follow", &flags.follow, "Wait for more writers when all have ended");
+  std::string policy = "block";
+  std::string from = "oldest";
+  line.Text("policy", &policy, "If this command lags: block (default), drop or evict");
+  line.Text("from", &from, "oldest (default), latest or LANE:POSITION");
+  line.Switch("latest", &flags.latest, "Each time the newest frame only; skips those before it");
   line.Duration("timeout", &flags.timeout, "Give up if nothing comes for so long (default inf)");
   const absl::StatusOr<bool> parsed = line.Parse(argc, argv);
   if (!parsed.ok()) return Fail(kCommand, parsed.status());
   if (!*parsed) return 0;
+  absl::Status given = ParsePolicy(policy, flags.reader.policy);
+  given.Update(ParseFrom(from, flags.reader));
+  if (!given.ok()) return Fail(kCommand, given);
 
   std::signal(SIGPIPE, SIG_IGN);
   const absl::Status status = Run(flags);

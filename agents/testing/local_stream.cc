@@ -75,18 +75,23 @@ WriterLane& LocalStream::AddWriter(uint64_t lane_id) {
   return *writer.lane;
 }
 
-ReaderLanes& LocalStream::AddReader(uint64_t reader_id, WaitMode mode) {
+ReaderLanes& LocalStream::AddReader(uint64_t reader_id, WaitMode mode,
+                                    const ReaderOptions& reading) {
   ReaderSide& reader = readers_[reader_id];
+  reader.policy = reading.policy;
   reader.file = std::make_shared<MappedFile>(Anonymous(absl::StrCat("cursors-", reader_id)));
-  reader.lanes =
-      std::make_shared<ReaderLanes>(ReaderLanes::Options{.reader_id = reader_id,
-                                                         .stream = "local",
-                                                         .max_frame_bytes = kMaxFrameBytes,
-                                                         .wait_mode = mode},
-                                    Duplicate(*reader.file), [this](uint64_t lane_id) {
-                                      absl::MutexLock lock(&mutex_);
-                                      released_.push_back(lane_id);
-                                    });
+  reader.lanes = std::make_shared<ReaderLanes>(
+      ReaderLanes::Options{.reader_id = reader_id,
+                           .stream = "local",
+                           .max_frame_bytes = kMaxFrameBytes,
+                           .wait_mode = mode,
+                           .policy = reading.policy,
+                           .start = reading.start,
+                           .start_positions = reading.start_positions},
+      Duplicate(*reader.file), [this](uint64_t lane_id) {
+        absl::MutexLock lock(&mutex_);
+        released_.push_back(lane_id);
+      });
   return *reader.lanes;
 }
 
@@ -109,7 +114,8 @@ void LocalStream::TellWriter(uint64_t lane_id, uint64_t reader_id) {
                             .label = absl::StrCat("agent-", reader_id),
                             .cursor_file = ReadOnly(*readers_.at(reader_id).file),
                             .cursor = {offset, kHeaderPageBytes},
-                            .roster_version = version_});
+                            .roster_version = version_,
+                            .policy = readers_.at(reader_id).policy});
   EXPECT_TRUE(status.ok()) << status;
 }
 

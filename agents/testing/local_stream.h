@@ -28,7 +28,8 @@ class LocalStream {
   void set_grants(bool grants) { grants_ = grants; }
 
   WriterLane& AddWriter(uint64_t lane_id);
-  ReaderLanes& AddReader(uint64_t reader_id, WaitMode mode = WaitMode::kAdaptive);
+  ReaderLanes& AddReader(uint64_t reader_id, WaitMode mode = WaitMode::kAdaptive,
+                         const ReaderOptions& reading = {});
 
   // Tells each of them of the other, in the coordinator's order.
   void Introduce(uint64_t lane_id, uint64_t reader_id);
@@ -63,6 +64,7 @@ class LocalStream {
     std::shared_ptr<MappedFile> file;
     std::map<uint64_t, uint64_t> cursor_offsets;  // by lane
     std::shared_ptr<ReaderLanes> lanes;
+    ReaderPolicy policy = ReaderPolicy::kBlock;
   };
 
   FileExtent Allocate(WriterSide& writer, uint64_t bytes);
