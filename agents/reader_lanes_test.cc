@@ -2,7 +2,8 @@
 
 #include <unistd.h>
 
-#include <cstring>
+#include <algorithm>
+#include <cstddef>
 #include <map>
 #include <string>
 #include <thread>
@@ -22,7 +23,7 @@ constexpr absl::Duration kLong = absl::Seconds(60);
 void Write(WriterLane& writer, const std::string& text) {
   absl::StatusOr<Claim> claim = writer.ClaimUntil(text.size(), kLong);
   ASSERT_TRUE(claim.ok()) << claim.status();
-  std::memcpy(claim->data, text.data(), text.size());
+  std::copy_n(reinterpret_cast<const std::byte*>(text.data()), text.size(), claim->data);
   ASSERT_TRUE(writer.lane()->Commit(text.size()));
 }
 

@@ -1,5 +1,6 @@
 #include "mmapcore/lane_reader.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -11,6 +12,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_format.h"
+#include "absl/time/time.h"
+#include "mmapcore/deadline.h"
 #include "mmapcore/doorbell.h"
 #include "mmapcore/mapped_file.h"
 #include "mmapcore/mapping.h"
@@ -33,8 +36,10 @@ constexpr uint32_t kNoMark = ~uint32_t{0};
 constexpr int kMaxSegmentsPerCall = 16;
 
 // See LaneReader::Linger().
-constexpr int kLingerPauses = 64;
-constexpr uint64_t kStreamingFrames = 4;
+constexpr int64_t kShortestStayNanos = 1000;
+constexpr int64_t kLongestStayNanos = 16'000;
+constexpr uint64_t kStreamingFrames = 4;       // while away for the shortest time
+constexpr uint64_t kFastStreamingFrames = 24;  // in each microsecond
 constexpr uint32_t kCatchUpsPerProbe = 256;
 
 // Beyond this no lane gets in years; positions below it can be added without wrapping.
@@ -186,14 +191,19 @@ bool LaneReader::Linger() {
   frames_at_linger_ = frames_;
   // A reader that may be lapped looks closely each time.
   if (!lappable_) frames_at_catch_up_ = frames_;
-  if (++catch_ups_ % kCatchUpsPerProbe != 0) {
-    if (!lingered_ || frames < kStreamingFrames) {
-      lingered_ = false;
-      return false;
-    }
+  if (stay_nanos_ == 0) {
+    if (++catch_ups_ % kCatchUpsPerProbe != 0) return false;
+    stay_nanos_ = kShortestStayNanos;
+  } else if (frames * 1000 >= kFastStreamingFrames * static_cast<uint64_t>(stay_nanos_)) {
+    stay_nanos_ = std::min(2 * stay_nanos_, kLongestStayNanos);
+  } else if (stay_nanos_ > kShortestStayNanos) {
+    stay_nanos_ /= 2;
+  } else if (frames < kStreamingFrames) {
+    stay_nanos_ = 0;
+    return false;
   }
-  lingered_ = true;
-  for (int i = 0; i < kLingerPauses; ++i) SpinPause();
+  const Deadline back = Deadline::After(absl::Nanoseconds(stay_nanos_));
+  while (!back.HasPassed()) SpinPause();
   return true;
 }
 

@@ -140,8 +140,8 @@ class LaneReader {
 
   // Lets go of the frame before and returns the next one. Its bytes are valid
   // until the next call of TryNext(), Release() or Close(). Does not block, except that following
-  // the lane into a segment that was not used before maps it. Finding nothing may take up to a
-  // microsecond longer than finding a frame (see Linger()).
+  // the lane into a segment that was not used before maps it. Where frames stream,
+  // finding nothing takes microseconds (see Linger()).
   //
   // kEnded, kDamaged and kOutOfRange are final; but a lack of memory or of mappings (status() is
   // ResourceExhausted) is tried again by the next call.
@@ -287,11 +287,11 @@ class LaneReader {
   FrameView ReadOn();
   // Having caught up with a writer that streams small frames, a reader that looks at once shares
   // every cache line with it while it is being written, and both run at the pace at which lines
-  // travel between cores. Staying away for less than a microsecond lets frames pile up, and both
-  // run freely. A reader finds out whether that pays: once in many catch-ups it stays away, and
-  // goes on to do so for as long as several frames are there when it comes back. Where frames come
-  // one by one, as answers to answers do, it looks at once. True: it has stayed away, and should
-  // look.
+  // travel between cores. Staying away for microseconds lets frames pile up, and both run freely. A
+  // reader finds out whether that pays: once in many catch-ups it stays away, and goes on to do so
+  // for as long as several frames are there when it comes back, longer the faster they come. Where
+  // they come one by one, as answers to answers do, it looks at once. True: it has stayed away, and
+  // should look.
   bool Linger();
   FrameView NothingYet();
   bool MayJoin() const;
@@ -376,7 +376,7 @@ class LaneReader {
   absl::Status status_;
   uint64_t frames_at_linger_ = kNotCaughtUp;
   uint32_t catch_ups_ = 0;
-  bool lingered_ = false;
+  int64_t stay_nanos_ = 0;      // away, at each catch-up; 0: not at all
   uint32_t sleeps_ = 0;         // so far; the number of the present one
   uint64_t rung_position_ = 0;  // where a waiting writer was last told of
   std::atomic<LaneEnd> writer_gone_{LaneEnd::kNotEnded};

@@ -46,7 +46,7 @@ bool WriteNumbered(LaneWriter& writer, uint64_t number, Deadline deadline) {
   if (!claim) return false;
   std::memcpy(claim.data, &number, 8);
   const std::vector<std::byte> rest = PatternFrame(number, length - 8);
-  std::memcpy(claim.data + 8, rest.data(), rest.size());
+  std::copy(rest.begin(), rest.end(), claim.data + 8);
   return writer.Commit(length);
 }
 
