@@ -1,5 +1,6 @@
-// Any bytes in place of a lane's: the reader returns frames that lie within the file, in growing
-// order, or stops with a status; it neither crashes nor goes on for ever.
+// Any bytes in place of a lane's: the reader, of any policy and wherever it begins, returns frames
+// that lie within the file, in growing order, or stops with a status; it neither crashes nor goes
+// on for ever.
 
 #include <cstddef>
 #include <cstdint>
@@ -10,6 +11,7 @@
 #include "mmapcore/lane_reader.h"
 #include "mmapcore/lane_writer.h"
 #include "mmapcore/mapping.h"
+#include "mmapcore/reader_policy.h"
 #include "mmapcore/segment_format.h"
 #include "mmapcore/testing/test_lane.h"
 
@@ -18,6 +20,7 @@ namespace {
 
 using ::causeway::testing::PatternFrame;
 using ::causeway::testing::TestLane;
+using ::causeway::testing::TestReaderOptions;
 
 constexpr uint64_t kFileBytes = 4096 + 2 * 8192;
 
@@ -62,15 +65,31 @@ uint64_t Value(const Change& change) {
   }
 }
 
+// The first byte of the input says how the lane is read.
+TestReaderOptions Reading(uint8_t choice) {
+  return {.policy = static_cast<ReaderPolicy>(choice % 3),
+          .start = {.at = static_cast<LaneStart::At>(choice / 3 % 3),
+                    .position = kHeaderPageBytes + choice % 7 * 1000}};
+}
+
+bool IsFinal(ReadState state) {
+  return state == ReadState::kEnded || state == ReadState::kDamaged ||
+         state == ReadState::kOutOfRange;
+}
+
 void Fuzz(const uint8_t* data, size_t size) {
+  if (size == 0) return;
+  const uint8_t choice = *data++;
+  --size;
   TestLane lane;
   for (uint64_t i = 0; i < 6; ++i) lane.writer().TryWrite(PatternFrame(i, 900));
-  std::unique_ptr<LaneReader> reader = lane.Join(1);
+  std::unique_ptr<LaneReader> reader = lane.Join(1, Reading(choice));
   absl::StatusOr<Mapping> window =
       Mapping::Map(lane.lane_file(), 0, kFileBytes, {.protection = Protection::kReadWrite});
   if (!window.ok()) std::abort();
   std::byte* const bytes = window->mutable_data();
   uint64_t last_position = 0;
+  uint64_t looks = 0;
   while (true) {
     if (size >= sizeof(Change)) {
       Change change;
@@ -84,9 +103,14 @@ void Fuzz(const uint8_t* data, size_t size) {
       reader->SetWriterGone(LaneEnd::kWriterDied);
       size = 0;
     }
-    const FrameView frame = reader->TryNext();
+    // Nothing changes any more: a few frames, gaps and segments, then the end.
+    if (size == 0 && ++looks > 10'000) std::abort();
+    uint64_t skipped = 0;
+    const bool latest = (choice & 0x80) != 0;
+    const FrameView frame = latest ? reader->TryLatest(skipped) : reader->TryNext();
     if (!frame) {
-      if (frame.state == ReadState::kEnded || frame.state == ReadState::kDamaged) break;
+      if (IsFinal(frame.state)) break;
+      if (frame.state == ReadState::kGap && reader->gap().begin > reader->gap().end) std::abort();
       continue;
     }
     if (frame.position <= last_position) std::abort();
@@ -95,6 +119,8 @@ void Fuzz(const uint8_t* data, size_t size) {
     uint64_t sum = 0;
     for (const std::byte byte : frame.payload()) sum += static_cast<uint64_t>(byte);
     if (sum == ~uint64_t{0}) std::abort();
+    if ((choice & 0x40) != 0) reader->Release();
+    reader->StillValid(frame);
   }
   if (reader->TryNext()) std::abort();
 }

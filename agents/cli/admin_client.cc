@@ -115,6 +115,13 @@ absl::StatusOr<std::vector<v1::GrantedExtent>> AdminClient::ListExtents(size_t l
                                  [](auto& page) { return page.mutable_extents(); });
 }
 
+absl::StatusOr<v1::DescribeStreamResponse> AdminClient::DescribeStream(
+    const std::string& name) const {
+  v1::DescribeStreamRequest request;
+  request.set_name(name);
+  return Call(*connection_->stub, connection_->dir, &v1::Admin::Stub::DescribeStream, request);
+}
+
 absl::Status AdminClient::EvictAgent(uint64_t session_id, const std::string& reason) const {
   v1::EvictAgentRequest request;
   request.set_session_id(session_id);

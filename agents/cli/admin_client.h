@@ -36,6 +36,9 @@ class AdminClient {
   absl::StatusOr<std::vector<v1::Agent>> ListAgents(size_t limit) const;
   absl::StatusOr<std::vector<v1::GrantedExtent>> ListExtents(size_t limit) const;
 
+  // What readers follow which lanes of the stream, among the rest.
+  absl::StatusOr<v1::DescribeStreamResponse> DescribeStream(const std::string& name) const;
+
   absl::Status EvictAgent(uint64_t session_id, const std::string& reason) const;
   absl::Status CreateStream(const std::string& name, const v1::StreamOptions& options) const;
   absl::Status DeleteStream(const std::string& name) const;

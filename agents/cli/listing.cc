@@ -6,6 +6,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "agents/cli/table.h"
+#include "mmapcore/segment_format.h"
 
 namespace causeway {
 namespace {
@@ -70,6 +71,30 @@ std::string StreamSection(const Listing& listing, size_t width) {
   return Section("STREAMS", listing.streams, listing, std::move(table), width);
 }
 
+std::string PolicyWord(const v1::Cursor& cursor) {
+  return Word(v1::ReaderPolicy_Name(cursor.policy()), "READER_POLICY_");
+}
+
+std::string ReaderSection(const Listing& listing, size_t width) {
+  Table table({{"STREAM", Kind::kLongText},
+               {"READER", Kind::kNumber},
+               {"SESSION", Kind::kNumber},
+               {"LANE", Kind::kNumber},
+               {"POLICY"},
+               {"POSITION", Kind::kNumber},
+               {"LAG", Kind::kNumber}});
+  for (size_t i = 0; i < Shown(listing.readers, listing.limit); ++i) {
+    const ListedReader& reader = listing.readers[i];
+    // One that has left the lane holds no place in it.
+    const bool left = reader.cursor.position() == kPositionPastAll;
+    table.AddRow({reader.stream, absl::StrCat(reader.cursor.reader_id()),
+                  absl::StrCat(reader.cursor.session_id()), absl::StrCat(reader.cursor.lane_id()),
+                  PolicyWord(reader.cursor), left ? "-" : GroupDigits(reader.cursor.position()),
+                  Bytes(reader.cursor.lag_bytes())});
+  }
+  return Section("READERS", listing.readers, listing, std::move(table), width);
+}
+
 std::string AgentSection(const Listing& listing, size_t width, int64_t now_unix_ms) {
   Table table({{"NAME", Kind::kLongText},
                {"SESSION", Kind::kNumber},
@@ -123,6 +148,16 @@ Json StreamJson(const v1::Stream& stream) {
           {"max_frame_bytes", stream.options().max_frame_bytes()}};
 }
 
+Json ReaderJson(const ListedReader& reader) {
+  return {{"stream", reader.stream},
+          {"reader_id", reader.cursor.reader_id()},
+          {"session_id", reader.cursor.session_id()},
+          {"lane_id", reader.cursor.lane_id()},
+          {"policy", PolicyWord(reader.cursor)},
+          {"position", reader.cursor.position()},
+          {"lag_bytes", reader.cursor.lag_bytes()}};
+}
+
 Json AgentJson(const v1::Agent& agent) {
   return {{"session_id", agent.session_id()},
           {"name", agent.name()},
@@ -166,6 +201,7 @@ std::string RenderListing(const Listing& listing, size_t width, int64_t now_unix
                    HumanAge(now_unix_ms - coordinator.started_unix_ms()), ", ",
                    Bytes(coordinator.granted_bytes()), " granted\n");
   if (listing.has_streams) absl::StrAppend(&text, StreamSection(listing, width));
+  if (listing.has_readers) absl::StrAppend(&text, ReaderSection(listing, width));
   if (listing.has_agents) absl::StrAppend(&text, AgentSection(listing, width, now_unix_ms));
   if (listing.has_extents) absl::StrAppend(&text, ExtentSection(listing, width));
   return text;
@@ -183,6 +219,9 @@ std::string ListingJson(const Listing& listing) {
                          {"granted_bytes", coordinator.granted_bytes()}};
   if (listing.has_streams) {
     AddList(json, "streams", listing.streams, listing.limit, StreamJson);
+  }
+  if (listing.has_readers) {
+    AddList(json, "readers", listing.readers, listing.limit, ReaderJson);
   }
   if (listing.has_agents) AddList(json, "agents", listing.agents, listing.limit, AgentJson);
   if (listing.has_extents) {

@@ -12,13 +12,21 @@
 
 namespace causeway {
 
+// One reader that follows one lane.
+struct ListedReader {
+  std::string stream;
+  v1::Cursor cursor;
+};
+
 // What was asked for; a list that was not is not shown.
 struct Listing {
   v1::DescribeCoordinatorResponse coordinator;
   bool has_streams = false;
+  bool has_readers = false;
   bool has_agents = false;
   bool has_extents = false;
   std::vector<v1::Stream> streams;
+  std::vector<ListedReader> readers;
   std::vector<v1::Agent> agents;
   std::vector<v1::GrantedExtent> extents;
   // Entries of a list that are shown; zero: all. A list that has more says so.

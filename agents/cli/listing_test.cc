@@ -27,6 +27,13 @@ Listing Example() {
   stream.mutable_options()->set_durability(v1::DURABILITY_MEMORY);
   stream.mutable_options()->set_capacity_bytes(8'000'000);
   listing.streams = {stream, stream, stream};
+  v1::Cursor cursor;
+  cursor.set_reader_id(12);
+  cursor.set_lane_id(13);
+  cursor.set_policy(v1::READER_POLICY_DROP);
+  cursor.set_position(1'234'567);
+  listing.has_readers = true;
+  listing.readers = {{"camera", cursor}};
   v1::Agent agent;
   agent.set_session_id(9);
   agent.set_name("left \x1b[31meye");
@@ -45,8 +52,9 @@ TEST(Listing, TablesShowWhatPeopleAskFor) {
   EXPECT_THAT(
       RenderListing(Example(), 0, kNow),
       AllOf(HasSubstr("Coordinator of /run/causeway"), HasSubstr("up 3 min"), HasSubstr("camera"),
-            HasSubstr("8.00 MB"), HasSubstr("memory"), HasSubstr("fenced"), HasSubstr("1,048,576"),
-            HasSubstr(" rw "), HasSubstr("segment"), Not(HasSubstr("\x1b"))));
+            HasSubstr("drop"), HasSubstr("1,234,567"), HasSubstr("8.00 MB"), HasSubstr("memory"),
+            HasSubstr("fenced"), HasSubstr("1,048,576"), HasSubstr(" rw "), HasSubstr("segment"),
+            Not(HasSubstr("\x1b"))));
 }
 
 TEST(Listing, AListThatWasNotAskedForIsNotShown) {
@@ -81,6 +89,8 @@ TEST(Listing, JsonHasNumbersAsNumbers) {
   EXPECT_EQ(json["streams"][0]["capacity_bytes"], 8'000'000);
   EXPECT_EQ(json["extents"][0]["rights"], "rw");
   EXPECT_EQ(json["agents"][0]["state"], "fenced");
+  EXPECT_EQ(json["readers"][0]["policy"], "drop");
+  EXPECT_EQ(json["readers"][0]["position"], 1'234'567);
 }
 
 TEST(HumanAge, IsShort) {

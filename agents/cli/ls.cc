@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -32,15 +33,34 @@ struct LsFlags {
   bool json = false;
 };
 
+// Every reader of these streams, lane by lane, up to `limit`; zero: all.
+absl::StatusOr<std::vector<ListedReader>> ListReaders(const AdminClient& admin,
+                                                      const std::vector<v1::Stream>& streams,
+                                                      size_t limit) {
+  std::vector<ListedReader> readers;
+  for (const v1::Stream& stream : streams) {
+    if (stream.readers() == 0) continue;
+    const auto details = admin.DescribeStream(stream.name());
+    if (absl::IsNotFound(details.status())) continue;  // Deleted meanwhile.
+    if (!details.ok()) return details.status();
+    for (const v1::Cursor& cursor : details->cursors()) {
+      if (limit != 0 && readers.size() == limit) return readers;
+      readers.push_back({stream.name(), cursor});
+    }
+  }
+  return readers;
+}
+
 absl::StatusOr<Listing> Ask(const LsFlags& flags) {
   const bool all = flags.what == "all";
   Listing listing = {.has_streams = all || flags.what == "streams",
+                     .has_readers = all || flags.what == "readers",
                      .has_agents = all || flags.what == "agents",
                      .has_extents = all || flags.what == "extents",
                      .limit = flags.limit};
-  if (!listing.has_streams && !listing.has_agents && !listing.has_extents) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("there is no list of ", flags.what, "; ask for streams, agents or extents"));
+  if (!listing.has_streams && !listing.has_readers && !listing.has_agents && !listing.has_extents) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "there is no list of ", flags.what, "; ask for streams, readers, agents or extents"));
   }
   const absl::StatusOr<AdminClient> admin = AdminClient::Connect(flags.dir);
   if (!admin.ok()) return admin.status();
@@ -49,9 +69,15 @@ absl::StatusOr<Listing> Ask(const LsFlags& flags) {
   listing.coordinator = *std::move(coordinator);
   // One more than is shown tells whether there are more.
   const size_t limit = flags.limit == 0 ? 0 : flags.limit + 1;
-  if (listing.has_streams) {
-    auto streams = admin->ListStreams(limit);
+  if (listing.has_streams || listing.has_readers) {
+    // Whichever streams the readers are of.
+    auto streams = admin->ListStreams(listing.has_readers ? 0 : limit);
     if (!streams.ok()) return streams.status();
+    if (listing.has_readers) {
+      auto readers = ListReaders(*admin, *streams, limit);
+      if (!readers.ok()) return readers.status();
+      listing.readers = *std::move(readers);
+    }
     listing.streams = *std::move(streams);
   }
   if (listing.has_agents) {
@@ -71,8 +97,10 @@ absl::StatusOr<Listing> Ask(const LsFlags& flags) {
 
 int LsMain(int argc, char** argv) {
   LsFlags flags;
-  CommandLine line(kCommand, "Lists a coordinator's streams, agents and extents.", kExamples);
-  line.OptionalPositional("WHAT", &flags.what, "streams, agents or extents (default: all of them)");
+  CommandLine line(kCommand, "Lists a coordinator's streams, readers, agents and extents.",
+                   kExamples);
+  line.OptionalPositional("WHAT", &flags.what,
+                          "streams, readers, agents or extents (default: all)");
   line.Directory(&flags.dir);
   line.Count("limit", &flags.limit, "Most entries of each list (default 200); 0: all");
   line.Switch("json", &flags.json, "One JSON object instead of tables");

@@ -51,6 +51,49 @@ absl::Status Release(CatalogFixture* fixture, uint64_t session, uint64_t reader,
       [&](Catalog& catalog) { return catalog.readers().ReleaseLane(session, reader, lane); });
 }
 
+TEST(ReaderOperations, APolicyThatIsNotSetBlocks) {
+  CatalogFixture fixture;
+  const auto reserved = Reserve(&fixture, Request(fixture.Attach("a")));
+  ASSERT_TRUE(reserved.ok()) << reserved.status();
+  EXPECT_EQ(reserved->grant.reader.policy(), v1::READER_POLICY_BLOCK);
+}
+
+TEST(ReaderOperations, APolicyThatIsUnknownIsRefusedByName) {
+  CatalogFixture fixture;
+  OpenReader request = Request(fixture.Attach("a"));
+  request.policy = static_cast<v1::ReaderPolicy>(77);
+  const auto reserved = Reserve(&fixture, request);
+  EXPECT_EQ(reserved.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(reserved.status().message()), HasSubstr("policy 77"));
+  EXPECT_EQ(fixture.catalog().books().streams.FindByName("s"), nullptr);
+}
+
+TEST(ReaderOperations, TheWriterIsToldThePolicyNowAndAfterAResume) {
+  CatalogFixture fixture;
+  const uint64_t writer = fixture.Attach("w");
+  const uint64_t lane = ReserveWriter(&fixture, writer);
+  ASSERT_TRUE(ConfirmWriter(&fixture, lane).ok());
+  OpenReader request = Request(fixture.Attach("r"), "key");
+  request.policy = v1::READER_POLICY_DROP;
+  const auto reserved = Reserve(&fixture, request);
+  ASSERT_TRUE(reserved.ok()) << reserved.status();
+  ASSERT_TRUE(Confirm(&fixture, reserved->grant.reader.reader_id()).ok());
+  const auto told = [&] {
+    for (const std::string& event : fixture.EventsTo(writer, fixture.TakeEffects())) {
+      if (event.find("READER_POLICY_DROP") != std::string::npos) return true;
+    }
+    return false;
+  };
+  EXPECT_TRUE(told());
+  fixture.Restart();
+  ASSERT_TRUE(fixture.Resume(writer).ok());
+  EXPECT_TRUE(told());
+  ASSERT_TRUE(fixture.Resume(request.session_id).ok());
+  // The same key cannot change it.
+  request.policy = v1::READER_POLICY_EVICT;
+  EXPECT_EQ(Reserve(&fixture, request).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
 TEST(ReaderOperations, AReaderOfAnEmptyStreamHasAnEmptyFile) {
   CatalogFixture fixture;
   const auto reserved = Reserve(&fixture, Request(fixture.Attach("a")));
