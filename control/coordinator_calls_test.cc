@@ -216,6 +216,17 @@ TEST_F(CoordinatorCallsTest, RefusesAKeyThatIsTooLongWithItsField) {
   EXPECT_EQ(FieldOf(status), "idempotency_key") << status;
 }
 
+TEST_F(CoordinatorCallsTest, RefusesAPolicyThatItDoesNotKnowWithItsField) {
+  TestAgent agent(directory_);
+  AgentsClient calls(directory_, agent.token());
+  v1::OpenReaderRequest request = Reader("video");
+  request.set_policy(static_cast<v1::ReaderPolicy>(77));
+  const absl::Status status = calls.OpenReader(request).status();
+  EXPECT_THAT(status, StatusIs(kInvalidArgument));
+  EXPECT_EQ(FieldOf(status), "policy") << status;
+  EXPECT_THAT(admin_.DescribeStream("video"), StatusIs(absl::StatusCode::kNotFound));
+}
+
 TEST_F(CoordinatorCallsTest, NamesWhatItDoesNotKnow) {
   TestAgent agent(directory_);
   AgentsClient calls(directory_, agent.token());
@@ -438,12 +449,17 @@ TEST_F(CoordinatorCallsTest, ShowsOperatorsStreamsAndKeepsThoseInUse) {
   TestAgent agent(directory_);
   AgentsClient calls(directory_, agent.token());
   ASSERT_THAT(calls.OpenWriter(Writer("video")), IsOk());
-  ASSERT_THAT(calls.OpenReader(Reader("video")), IsOk());
+  v1::OpenReaderRequest dropping = Reader("video");
+  dropping.set_policy(v1::READER_POLICY_DROP);
+  const absl::StatusOr<v1::OpenReaderResponse> reader = calls.OpenReader(dropping);
+  ASSERT_THAT(reader, IsOk());
+  EXPECT_EQ(reader->policy(), v1::READER_POLICY_DROP);
   const absl::StatusOr<v1::DescribeStreamResponse> stream = admin_.DescribeStream("video");
   ASSERT_THAT(stream, IsOk());
   EXPECT_EQ(stream->lanes_size(), 1);
   EXPECT_EQ(stream->cursors_size(), 1);
   EXPECT_EQ(stream->cursors(0).lag_bytes(), 0u);
+  EXPECT_EQ(stream->cursors(0).policy(), v1::READER_POLICY_DROP);
   EXPECT_THAT(admin_.DeleteStream("video"), StatusIs(absl::StatusCode::kFailedPrecondition));
   ASSERT_THAT(calls.Detach(), IsOk());
   EXPECT_THAT(admin_.DeleteStream("video"), IsOk());

@@ -17,6 +17,7 @@
 #include "mmapcore/lane_writer.h"
 #include "mmapcore/reader_policy.h"
 #include "mmapcore/segment_format.h"
+#include "mmapcore/segment_supply.h"
 #include "mmapcore/testing/numbered_lane.h"
 #include "mmapcore/testing/status_matchers.h"
 #include "mmapcore/testing/test_lane.h"
@@ -36,6 +37,7 @@ using ::causeway::testing::StatusIs;
 using ::causeway::testing::TestLane;
 using ::causeway::testing::TestReaderOptions;
 using ::testing::AllOf;
+using ::testing::Contains;
 using ::testing::HasSubstr;
 
 constexpr TestReaderOptions kDrop = {.policy = ReaderPolicy::kDrop};
@@ -254,13 +256,17 @@ TEST(LanePolicy, AViewOfABlockingReaderIsValidUntilItLeavesTheSegment) {
 
 TEST(LanePolicy, AViewIsStaleOnceItsSegmentWasGivenBack) {
   // Its bytes become zeros, or another file's, without any store of this writer's.
-  NumberedLane lane({.capacity_bytes = 4 * 8192});
+  NumberedLane lane({.capacity_bytes = 6 * 8192});
   std::unique_ptr<LaneReader> reader = lane.Join(1, kDrop);
-  lane.Write(1);
+  lane.Write(5 * kFramesPerSegment);
   const FrameView held = reader->TryNext();
   ASSERT_TRUE(held);
-  while (lane.supply().returned().empty()) lane.Write(100);
+  // Needs a segment of its own, for which small ones have to go.
+  EXPECT_EQ(lane.writer().TryClaim(15'000).refusal, Refusal::kFull);
+  // Among them the one that it stands in.
+  ASSERT_THAT(lane.supply().returned(), Contains(FileExtent{kHeaderPageBytes, 8192}));
   EXPECT_FALSE(reader->StillValid(held));
+  EXPECT_FALSE(reader->Release());
 }
 
 TEST(LanePolicy, ASleepingReaderThatIsLappedIsReady) {
