@@ -105,6 +105,11 @@ def system_libraries():
         packages = ["libspdlog-dev"],
     )
     system_library(
+        name = "spin",
+        packages = ["spin"],
+        programs = ["spin"],
+    )
+    system_library(
         name = "sqlite",
         modules = {"sqlite3": "sqlite3"},
         packages = ["libsqlite3-dev"],

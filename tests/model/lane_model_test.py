@@ -1,0 +1,151 @@
+"""Searches every state of the model of the lane protocol, as it is and broken on purpose.
+
+As it is, the search must end without an error; broken in one place, it must find one. What is
+searched is lane.pml; docs/protocol.md says what that covers.
+
+    ./bazelw test //tests/model:lane_model_test
+    ./bazelw run //tests/model:lane_model_test -- --trail M_NO_BARRIER   # how it goes wrong
+"""
+
+import concurrent.futures
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+MODEL = os.path.join(HERE, 'lane.pml')
+
+MEMORY_MB = 2000
+DEPTH = 10_000
+
+# Name: definitions. Together they cover what one search could not in seconds.
+CONFIGURATIONS = {
+    'two readers': ['FRAMES=4', 'STOPS'],
+    'two readers, and a writer that waits until all is read': ['FRAMES=2', 'DRAINS'],
+    'two readers, one of which joins': ['FRAMES=3', 'JOINS', 'SPINS'],
+    'one reader, which joins': ['FRAMES=5', 'JOINS', 'ALONE'],
+    'one reader, two frames per segment': [
+        'READERS=1', 'FRAMES=7', 'FRAMES_PER_SEGMENT=2', 'DRAINS', 'ABANDONS'],
+}
+
+# Which configuration finds out; what is broken stands in lane.pml.
+TWO = CONFIGURATIONS['two readers']
+DRAINS = CONFIGURATIONS['two readers, and a writer that waits until all is read']
+JOINS = CONFIGURATIONS['one reader, which joins']
+LONG = CONFIGURATIONS['one reader, two frames per segment']
+MUTATIONS = {
+    'M_NEXT_WORD_NOT_ZEROED': LONG,  # I1
+    'M_HEADER_BEFORE_PAYLOAD': TWO,  # I2
+    'M_HEADER_RELAXED': TWO,
+    'M_FIRST_WORD_NOT_ZEROED': TWO,  # I3
+    'M_END_BEFORE_NEXT': TWO,
+    'M_END_RELAXED': TWO,
+    'M_NO_BARRIER': TWO,  # I4
+    'M_PARKED_AFTER_LOOK': TWO,
+    'M_DOORBELL_AFTER_LOOK': TWO,
+    'M_LOOK_BEFORE_COMMIT': TWO,
+    'M_WAKE_BEFORE_RING': TWO,
+    'M_VERSION_BEFORE_ROSTER': JOINS,  # I5
+    'M_FREES_UNFENCED': JOINS,
+    'M_NO_SECOND_LOOK_AT_ROSTER': JOINS,
+    'M_WRITER_PARKS_UNFENCED': LONG,  # I7
+    'M_READER_RINGS_UNFENCED': LONG,
+    'M_NO_RING_BEFORE_PARKING': LONG,
+    'M_NO_SECOND_LOOK_AT_WRITER': DRAINS,
+    'M_RECYCLE_BLINDLY': TWO,  # I9
+    'M_POSITION_BEFORE_LEAVING': TWO,
+}
+
+
+def tool(name, package):
+    """The path of a program that the system installs."""
+    path = shutil.which(name)
+    if path is None:
+        sys.exit(f'{name} is not installed. Install it with:\n\n    apt-get install {package}\n')
+    return path
+
+
+class Search:
+    """The outcome of searching all states of the model under some definitions."""
+
+    def __init__(self, definitions, directory):
+        start = time.monotonic()
+        shutil.copy(MODEL, directory)
+
+        def run(*command):
+            return subprocess.run(command, cwd=directory, stdout=subprocess.PIPE,
+                                  stderr=subprocess.STDOUT, text=True, check=False)
+
+        translated = run(tool('spin', 'spin'), *('-D' + d for d in definitions), '-a', 'lane.pml')
+        compiled = run(tool('gcc', 'g++'), '-O1', '-w', '-DSAFETY', '-DCOLLAPSE',
+                       f'-DMEMLIM={MEMORY_MB}', '-o', 'pan', 'pan.c')
+        self.output = translated.stdout + compiled.stdout
+        if compiled.returncode == 0:
+            self.output += run('./pan', f'-m{DEPTH}', '-n').stdout
+        self.seconds = time.monotonic() - start
+        found = re.search(r'errors: (\d+)', self.output)
+        self.errors = int(found[1]) if found else None
+        states = re.search(r'(\d\S*) states, stored', self.output)
+        self.states = int(float(states[1])) if states else 0
+        # The words with which pan says that it has not seen everything.
+        self.complete = found is not None and not re.search(
+            r'Search not completed|max search depth too small|out of memory|memory bound|aborting'
+            r'|hash-?table full|interrupted', self.output, re.I)
+
+
+def search(definitions):
+    with tempfile.TemporaryDirectory(dir=os.environ.get('TEST_TMPDIR')) as directory:
+        return Search(definitions, directory)
+
+
+def print_trail(mutation):
+    """Prints the steps that lead to the error of a mutation."""
+    with tempfile.TemporaryDirectory() as directory:
+        Search(MUTATIONS[mutation] + [mutation], directory)
+        subprocess.run([tool('spin', 'spin'), *('-D' + d for d in MUTATIONS[mutation] + [mutation]),
+                        '-t', '-p', '-g', '-l', 'lane.pml'], cwd=directory, check=True)
+
+
+class LaneModelTest(unittest.TestCase):
+
+    @classmethod
+    def setUpClass(cls):
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            intact = {name: pool.submit(search, definitions)
+                      for name, definitions in CONFIGURATIONS.items()}
+            broken = {name: pool.submit(search, definitions + [name])
+                      for name, definitions in MUTATIONS.items()}
+        cls.intact = {name: done.result() for name, done in intact.items()}
+        cls.broken = {name: done.result() for name, done in broken.items()}
+        for name, result in [*cls.intact.items(), *cls.broken.items()]:
+            print(f'{name}: {result.states:,} states, {result.errors} errors, '
+                  f'{result.seconds:.1f} s', flush=True)
+
+    def test_every_state_is_searched_and_none_is_wrong(self):
+        for name, result in self.intact.items():
+            with self.subTest(name):
+                self.assertEqual(result.errors, 0, result.output)
+                self.assertTrue(result.complete, result.output)
+
+    def test_every_mutation_is_caught(self):
+        for name, result in self.broken.items():
+            with self.subTest(name):
+                # An assertion, or somebody who sleeps for ever; not a failure of the search.
+                self.assertRegex(result.output,
+                                 r'pan:1: (assertion violated|invalid end state)')
+
+    def test_every_mutation_stands_in_the_model(self):
+        with open(MODEL, encoding='utf-8') as model:
+            self.assertEqual(set(MUTATIONS), set(re.findall(r'\bM_[A-Z_]+[A-Z]\b', model.read())))
+
+
+if __name__ == '__main__':
+    if sys.argv[1:2] == ['--trail']:
+        print_trail(sys.argv[2])
+    else:
+        unittest.main()
