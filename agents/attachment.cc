@@ -11,8 +11,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "agents/background_thread.h"
 #include "agents/fork_guard.h"
+#include "mmapcore/background_thread.h"
 #include "mmapcore/errno_status.h"
 
 namespace causeway {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "agents/background_thread.h"
+#include "mmapcore/background_thread.h"
 
 namespace causeway {
 namespace {

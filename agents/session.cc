@@ -256,6 +256,7 @@ absl::StatusOr<std::unique_ptr<Writer>> Session::OpenWriter(std::string_view str
     lane_options.segment_bytes = response->options().segment_bytes();
     lane_options.capacity_bytes = response->options().capacity_bytes();
     lane_options.max_frame_bytes = response->options().max_frame_bytes();
+    lane_options.sleep_watch = &sleep_watch_;
     return WriterLane::Create(
         *std::move(file), response->lane_page().offset(), segments, lane_options,
         {.request_segment = [this, lane_id](uint64_t bytes) { RequestSegment(lane_id, bytes); },

@@ -21,6 +21,7 @@
 #include "agents/control_client.h"
 #include "agents/lane_registry.h"
 #include "mmapcore/segment_supply.h"
+#include "mmapcore/sleep_watch.h"
 
 namespace causeway {
 
@@ -101,6 +102,7 @@ class Session : public std::enable_shared_from_this<Session> {
 
   const AgentOptions options_;
   ControlClient client_;
+  SleepWatch sleep_watch_;  // of the writers; before whatever owns them
   LaneRegistry registry_;
   std::atomic<uint64_t> session_id_{0};
   std::atomic<uint64_t> next_request_id_{1};

@@ -317,6 +317,10 @@ void LaneReader::StandNowhere(uint64_t position) {
   holding_ = false;
 }
 
+void LaneReader::RingQuietWriter() {
+  if (lane_page_->writer_quiet.LoadRelaxed() != 0) Ring(cursor_->doorbell);
+}
+
 void LaneReader::RingWaitingWriter() {
   rung_position_ = position();
   // I7. Pairs with the fence in LaneWriter::Park(): either the writer finds the cursor, or its

@@ -34,6 +34,9 @@ namespace {
 // broken kernel, can cost.
 constexpr absl::Duration kLongestSleep = absl::Milliseconds(100);
 
+// So many frames without a sleeper, and commits no longer look for one.
+constexpr uint64_t kFramesBeforeQuiet = 4096;
+
 constexpr int kPausesWhenFull = 16;  // some 200 ns
 
 absl::Status CheckOptions(const LaneWriterOptions& options, std::span<const FileExtent> segments) {
@@ -135,6 +138,7 @@ LaneWriter::LaneWriter(MappedFile lane_file, Mapping lane_mapping, const LaneWri
 
 LaneWriter::~LaneWriter() {
   if (segment_ != nullptr) Close();
+  if (options_.sleep_watch != nullptr) options_.sleep_watch->Remove(this);
   delete roster_.load(std::memory_order_relaxed);
 }
 
@@ -170,6 +174,7 @@ Refusal LaneWriter::Roll(uint64_t length) {
   }
   Add(segments_refused_, segments_.AdoptReady());
   FreeRetiredRosters();
+  GoQuietIfAwake();
   FreeLeftSegments();
   WriterSegments::Segment& last = segments_.current();
   const uint64_t frames = frames_.load(std::memory_order_relaxed);
@@ -286,8 +291,61 @@ void LaneWriter::RingForSleepers(const Roster& roster) {
     if (sleep != 0 && entry.cursor->FirstLookAtSleep(sleep)) ring = true;
   }
   if (!ring) return;
+  frames_at_sleep_.store(frames_.load(std::memory_order_relaxed), std::memory_order_relaxed);
   Ring(lane_page_->doorbell);
   Add(rings_, 1);
+}
+
+void LaneWriter::GoQuietIfAwake() {
+  if (options_.sleep_watch == nullptr || fences_itself_) return;
+  if (!looks_.load(std::memory_order_relaxed)) return;
+  const uint64_t frames = frames_.load(std::memory_order_relaxed);
+  if (frames - frames_at_sleep_.load(std::memory_order_relaxed) < kFramesBeforeQuiet) return;
+  if (options_.sleep_watch->Watch(this)) return;
+  frames_at_sleep_.store(frames, std::memory_order_relaxed);  // Not again at each roll.
+}
+
+bool LaneWriter::GoQuiet() {
+  RosterUse use(*this);
+  looks_.store(false, std::memory_order_relaxed);
+  lane_page_->writer_quiet.StoreRelaxed(1);
+  // I10. Pairs with the barrier of a reader that parks: either it finds writer_quiet, or we find
+  // it.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  for (const Roster::Entry& entry : roster_.load(std::memory_order_acquire)->entries) {
+    if (entry.page->parked.LoadRelaxed() == 0) continue;
+    lane_page_->writer_quiet.StoreRelaxed(0);
+    looks_.store(true, std::memory_order_relaxed);
+    return false;
+  }
+  return true;
+}
+
+bool LaneWriter::ListDoorbells(std::vector<WaitedWord>* words) {
+  absl::MutexLock lock(&mutex_);
+  const Roster& roster = *roster_.load(std::memory_order_relaxed);
+  for (const Roster::Entry& entry : roster.entries) {
+    words->push_back(
+        {.address = entry.page->doorbell.address(), .value = entry.page->doorbell.LoadRelaxed()});
+  }
+  // A reader that parks stores `parked`, then rings: one that is not found parked after this rings
+  // later, which ends the wait.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  for (const Roster::Entry& entry : roster.entries) {
+    if (entry.page->parked.LoadRelaxed() != 0) return false;
+  }
+  return true;
+}
+
+void LaneWriter::Resume() {
+  frames_at_sleep_.store(frames_.load(std::memory_order_relaxed), std::memory_order_relaxed);
+  lane_page_->writer_quiet.StoreRelaxed(0);
+  looks_.store(true, std::memory_order_relaxed);
+  // I10. A commit that did not look yet has stored its frame before this barrier, and the sleeper,
+  // woken after it, finds that; one that comes later looks. It does not fail in a process that
+  // could register for it; if it did, the sleeper's next look would come within kLongestSleep.
+  static_cast<void>(ProcessBarrier());
+  Ring(lane_page_->doorbell);
 }
 
 template <typename Condition>
@@ -362,8 +420,12 @@ void LaneWriter::Close() {
       .StoreRelease(
           EncodeHeaderWord(0, FrameMark(FrameKind::kClose, segments_.current().generation)));
   PublishProgress();
-  RosterUse use(*this);
-  WakeParkedReaders();
+  if (looks_.load(std::memory_order_relaxed)) {
+    RosterUse use(*this);
+    WakeParkedReaders();
+  } else {
+    Ring(lane_page_->doorbell);  // The watch may not get to it any more.
+  }
 }
 
 bool LaneWriter::Drained() {
@@ -413,6 +475,7 @@ void LaneWriter::SetRoster(std::vector<std::shared_ptr<ReaderCursor>> readers, u
   }
   Ring(lane_page_->doorbell);
   attention_.Raise();
+  if (options_.sleep_watch != nullptr) options_.sleep_watch->ReadersChanged();
 }
 
 void LaneWriter::Fence(absl::Status status) {

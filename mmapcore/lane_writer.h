@@ -29,6 +29,7 @@
 #include "mmapcore/mapping.h"
 #include "mmapcore/segment_format.h"
 #include "mmapcore/segment_supply.h"
+#include "mmapcore/sleep_watch.h"
 #include "mmapcore/spin_pause.h"
 #include "mmapcore/writer_segments.h"
 
@@ -62,6 +63,9 @@ struct LaneWriterOptions {
   // frame does not fit into such a one, the segment that it needs.
   uint64_t capacity_bytes = 0;
   uint64_t max_frame_bytes = 0;  // at most kMaxFrameBytes
+  // With it, the cost of a commit does not grow with the number of readers that do not sleep. Must
+  // outlive the writer.
+  SleepWatch* sleep_watch = nullptr;
 };
 
 // Since creation. Read by any thread; each number is exact, their combination need not be.
@@ -81,14 +85,15 @@ struct LaneWriterCounters {
 // Appends frames to a lane. One thread at a time, "the writer's thread", may call the functions of
 // the first group; the others may be called from any thread.
 //
-// The cost of a frame is the stores into the frame's own cache lines and one load for each reader.
-// No lock, no system call, no allocation, except when a frame does not fit the current segment (a
-// roll) and when a reader sleeps (a wake). Back-pressure is felt at rolls only.
+// The cost of a frame is the stores into the frame's own cache lines; while readers park now and
+// then, also one load for each reader (see LaneWriterOptions::sleep_watch). No lock, no system
+// call, no allocation, except when a frame does not fit the current segment (a roll) and when a
+// reader sleeps (a wake). Back-pressure is felt at rolls only.
 //
 // Comments name the invariants of docs/protocol.md by number: I1 to I10.
 //
 // A process that forks must not use the writer in the child.
-class LaneWriter {
+class LaneWriter final : private QuietLane {
  public:
   // Takes over the lane file (opened read-write; the only writer of its inode), publishes the lane
   // page at `lane_page_offset`, which must be zero, and begins in the first of `segments` (at least
@@ -105,7 +110,7 @@ class LaneWriter {
                                                             SegmentSupply* supply);
 
   // Closes.
-  ~LaneWriter();
+  ~LaneWriter() override;
   LaneWriter(const LaneWriter&) = delete;
   LaneWriter& operator=(const LaneWriter&) = delete;
 
@@ -227,6 +232,9 @@ class LaneWriter {
     std::atomic_signal_fence(std::memory_order_seq_cst);
     if (fences_itself_) [[unlikely]]
       std::atomic_thread_fence(std::memory_order_seq_cst);
+    // I10. Relaxed: whoever sets it then executes a barrier here, and wakes.
+    if (!looks_.load(std::memory_order_relaxed)) [[likely]]
+      return;
     // Acquire: the roster's entries. Pairs with the release in SetRoster().
     const Roster* roster = roster_.load(std::memory_order_acquire);
     for (const Roster::Entry& entry : roster->entries) {
@@ -258,6 +266,13 @@ class LaneWriter {
   uint64_t LowestCursor(const Roster& roster, Wishes wishes);
   uint64_t LowestHold();
   void RingForSleepers(const Roster& roster);
+  // Stops looking for sleepers once there have been none for a while.
+  void GoQuietIfAwake();
+  // QuietLane.
+  size_t DoorbellCount() const override { return reader_count(); }
+  bool GoQuiet() override;
+  bool ListDoorbells(std::vector<WaitedWord>* words) override;
+  void Resume() override;
   // Evaluates `condition` until it is true, parked while no cursor moves and nobody raises
   // attention. False: the deadline passed.
   template <typename Condition>
@@ -273,6 +288,7 @@ class LaneWriter {
   uint32_t mark_ = 0;               // of data frames
   bool fences_itself_ = false;      // the kernel could not register us for process barriers
   uint64_t max_frame_bytes_ = 0;
+  std::atomic<bool> looks_{true};     // at the readers' parked words
   std::atomic<uint64_t> claimed_{0};  // length of the claim + 1; 0: none, and no roster in use
   std::atomic<const Roster*> roster_;
   const Mapping* mapping_ = nullptr;
@@ -290,6 +306,7 @@ class LaneWriter {
   bool damaged_ = false;
 
   std::atomic<size_t> reader_count_{0};
+  std::atomic<uint64_t> frames_at_sleep_{0};  // when a reader was last found asleep
   std::atomic<uint64_t> rolls_{0};
   std::atomic<uint64_t> recycles_{0};
   std::atomic<uint64_t> segment_waits_{0};

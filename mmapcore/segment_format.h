@@ -223,7 +223,10 @@ struct LanePage {
   // Not zero while the writer waits for cursors to advance. Read by readers when they leave a
   // segment, find nothing to read, or close.
   SharedWord<uint32_t> writer_parked;
-  uint8_t pad3[124];
+  // Not zero while the writer does not look at the readers' parked words: then a reader that parks
+  // rings its own doorbell.
+  SharedWord<uint32_t> writer_quiet;
+  uint8_t pad3[120];
   // For operators: a position up to which frames are committed. Updated at rolls and on request.
   SharedWord<uint64_t> committed_position;
   uint8_t reserved[3448];

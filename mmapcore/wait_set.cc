@@ -87,6 +87,7 @@ void WaitSet::Park(Deadline deadline) {
   for (LaneReader* const reader : readers_) {
     // A writer that waits for this cursor would wait for as long as we sleep.
     if (!reader->finished()) reader->NothingYet();
+    if (!awake && !reader->finished()) reader->RingQuietWriter();
   }
   while (!awake) {
     const absl::Duration nap = everywhere ? kLongestSleep : absl::Nanoseconds(kUnwatchedNapNanos);

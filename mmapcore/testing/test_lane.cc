@@ -122,7 +122,8 @@ LaneWriter& TestLane::writer() {
                                  {.identity = kIdentity,
                                   .segment_bytes = options_.segment_bytes,
                                   .capacity_bytes = options_.capacity_bytes,
-                                  .max_frame_bytes = options_.max_frame_bytes},
+                                  .max_frame_bytes = options_.max_frame_bytes,
+                                  .sleep_watch = options_.sleep_watch},
                                  &supply_));
   }
   return *writer_;

@@ -22,6 +22,7 @@
 #include "mmapcore/mapped_file.h"
 #include "mmapcore/reader_policy.h"
 #include "mmapcore/segment_supply.h"
+#include "mmapcore/sleep_watch.h"
 
 namespace causeway::testing {
 
@@ -71,6 +72,7 @@ struct TestLaneOptions {
   uint64_t capacity_bytes = 4 * 8192;
   uint64_t max_frame_bytes = 16000;
   int initial_segments = 2;
+  SleepWatch* sleep_watch = nullptr;
 };
 
 // How a reader of a TestLane reads.

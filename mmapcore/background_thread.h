@@ -1,7 +1,7 @@
 // Threads that a library starts in somebody else's process.
 
-#ifndef CAUSEWAY_AGENTS_BACKGROUND_THREAD_H_
-#define CAUSEWAY_AGENTS_BACKGROUND_THREAD_H_
+#ifndef CAUSEWAY_MMAPCORE_BACKGROUND_THREAD_H_
+#define CAUSEWAY_MMAPCORE_BACKGROUND_THREAD_H_
 
 #include <functional>
 #include <thread>
@@ -19,4 +19,4 @@ absl::StatusOr<std::thread> StartBackgroundThread(const char* name, std::functio
 
 }  // namespace causeway
 
-#endif  // CAUSEWAY_AGENTS_BACKGROUND_THREAD_H_
+#endif  // CAUSEWAY_MMAPCORE_BACKGROUND_THREAD_H_

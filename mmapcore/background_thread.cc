@@ -1,4 +1,4 @@
-#include "agents/background_thread.h"
+#include "mmapcore/background_thread.h"
 
 #include <pthread.h>
 
