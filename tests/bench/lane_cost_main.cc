@@ -24,6 +24,7 @@
 #include "agents/cli/table.h"
 #include "mmapcore/lane_reader.h"
 #include "mmapcore/lane_writer.h"
+#include "mmapcore/sleep_watch.h"
 #include "mmapcore/testing/test_lane.h"
 
 namespace causeway::bench {
@@ -34,13 +35,17 @@ constexpr uint64_t kFrames = 20'000;
 constexpr uint64_t kFrameBytes = 64;
 constexpr int kReaders[] = {1, 2, 4, 8, 16, 32, 64};
 
-// One segment holds them all: rolls are not what is counted.
+// The first frames are more than a segment holds, so that the writer has rolled, and stopped to look
+// for readers that sleep; of those that are counted, one or two roll.
 constexpr testing::TestLaneOptions kLaneOptions = {
-    .segment_bytes = 16 << 20, .capacity_bytes = 64 << 20, .max_frame_bytes = 1 << 20};
+    .segment_bytes = 1 << 20, .capacity_bytes = 64 << 20, .max_frame_bytes = 1 << 20};
 
 // Writes `written` frames to `readers` readers, one of which then reads `read` of them.
 int Work(uint64_t readers, uint64_t written, uint64_t read) {
-  testing::TestLane lane(kLaneOptions);
+  SleepWatch watch;
+  testing::TestLaneOptions options = kLaneOptions;
+  options.sleep_watch = &watch;
+  testing::TestLane lane(options);
   std::vector<std::unique_ptr<LaneReader>> all;
   for (uint64_t i = 0; i < readers; ++i) all.push_back(lane.Join(i + 1));
   LaneWriter& writer = lane.writer();
