@@ -167,7 +167,7 @@ void Attachment::SetState(State state, const absl::Status& why) {
 
 void Attachment::Run() {
   while (!Stopping()) {
-    if (state() == State::kEnded && connection_ != nullptr) Lose(absl::OkStatus());
+    if (state() == State::kEnded && own_connection() != nullptr) Lose(absl::OkStatus());
     if (state() == State::kConnecting && absl::Now() >= next_attempt_) Connect();
     if (state() == State::kGreeting && absl::Now() >= greeting_deadline_) {
       Lose(absl::UnavailableError(absl::StrCat("the coordinator of ", options_.dir,
@@ -181,7 +181,7 @@ void Attachment::Run() {
     const int64_t wait_ms =
         std::clamp<int64_t>(absl::ToInt64Milliseconds(until - absl::Now()), -1, 3'600'000) + 1;
     std::array<pollfd, 2> fds = {{{wake_.get(), POLLIN, 0}, {-1, POLLIN, 0}}};
-    if (connection_ != nullptr) fds[1].fd = connection_->fd();
+    if (own_connection() != nullptr) fds[1].fd = own_connection()->fd();
     poll(fds.data(), fds.size(), static_cast<int>(wait_ms));
     if (fds[0].revents != 0) {
       uint64_t count;
@@ -190,7 +190,7 @@ void Attachment::Run() {
     // Taken before the events are: what had arrived when a task was added is then read before it
     // runs.
     TakeTasks();
-    if (connection_ == nullptr || Drain()) RunTasks();
+    if (own_connection() == nullptr || Drain()) RunTasks();
   }
   TakeTasks();
   RunTasks();
@@ -232,7 +232,7 @@ void Attachment::Connect() {
 
 bool Attachment::Drain() {
   for (int i = 0; i < kMaxEventsPerTurn; ++i) {
-    absl::StatusOr<std::optional<HandoffMessage>> message = connection_->Receive();
+    absl::StatusOr<std::optional<HandoffMessage>> message = own_connection()->Receive();
     if (message.ok() && !message->has_value()) return true;
     const absl::Status status = message.ok() ? Handle(**std::move(message)) : message.status();
     if (!status.ok()) {

@@ -101,6 +101,10 @@ class Attachment {
   void Connect();
   // Handles every event that has arrived. False if there may be more.
   bool Drain();
+  // For the thread, which alone replaces it, and need not lock to read it.
+  HandoffConnection* own_connection() const ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    return connection_.get();
+  }
   absl::Status Handle(HandoffMessage message);
   absl::Status HandleWelcome(const v1::Welcome& welcome);
   absl::Status HandleRefused(const v1::Refused& refused);
@@ -127,7 +131,7 @@ class Attachment {
   std::vector<Task*> taken_;  // from tasks_, to be run after the events that are read next
 
   mutable absl::Mutex mutex_;
-  // Replaced by the thread only, which may therefore read it without the lock.
+  // Replaced by the thread only.
   std::shared_ptr<HandoffConnection> connection_ ABSL_GUARDED_BY(mutex_);
   State state_ ABSL_GUARDED_BY(mutex_) = State::kConnecting;
   absl::Status last_error_ ABSL_GUARDED_BY(mutex_);

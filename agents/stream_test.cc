@@ -125,7 +125,7 @@ TEST_F(StreamTest, EveryReaderSeesEveryFrame) {
   std::vector<std::thread> reading;
   for (int i = 0; i < 4; ++i) {
     agents.push_back(Attach("sink"));
-    reading.emplace_back([this, &agent = *agents.back()] {
+    reading.emplace_back([&agent = *agents.back()] {
       const auto reader = OpenReader(agent, "numbers");
       for (uint64_t frame = 0; frame < 5000; ++frame) ASSERT_EQ(Read(*reader), frame);
     });
