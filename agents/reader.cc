@@ -49,6 +49,9 @@ absl::Status Reader::WaitForWriter(absl::Duration timeout) {
   return lanes_->WaitForWriter(timeout);
 }
 
+absl::StatusOr<int> Reader::Descriptor() { return lanes_->Descriptor(); }
+absl::Status Reader::ArmDescriptor() { return lanes_->ArmDescriptor(); }
+
 absl::Status Reader::Close() {
   if (std::exchange(closed_, true)) return absl::OkStatus();
   lanes_->Close();

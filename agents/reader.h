@@ -25,18 +25,12 @@
 #include "agents/stream_options.h"
 #include "mmapcore/lane_reader.h"
 #include "mmapcore/reader_policy.h"
+#include "mmapcore/wait_mode.h"
 
 namespace causeway {
 
 class ReaderLanes;
 class Session;
-
-// How a waiting reader spends its time.
-enum class WaitMode {
-  kSpin,      // never sleeps: the shortest reaction, one core
-  kAdaptive,  // spins for a short time that adapts to what it finds, then sleeps
-  kPark,      // sleeps at once: for many idle readers, or more processes than cores
-};
 
 struct ReaderOptions {
   // Creates the stream, with `stream`, if there is none of that name.
@@ -75,7 +69,7 @@ struct Delivery {
     kLaneLost,  // lane `frame.lane_id` cannot be read any further, from `frame.position` on; `loss`
                 // says why. Told once per lane; the other lanes go on
     kGap,       // frames of lane `frame.lane_id`, from `frame.position` on, were missed: `gap` says
-           // which. Policy drop only; given before any later frame of that lane
+                // which. Policy drop only; given before any later frame of that lane
   };
   Kind kind = Kind::kDeadline;
   Frame frame = {};
@@ -202,6 +196,30 @@ class Reader {
   // wrote. Ask after the payload was read, if that matters; Next() says kLaneLost in any case. One
   // load.
   bool damaged() const { return turn_->lane != nullptr && turn_->lane->damaged(); }
+
+  // For event loops: a descriptor for poll, epoll, asyncio's add_reader() and their like. It
+  // belongs to the reader, is the same at every call, and is to be polled for reading and otherwise
+  // left alone. It says nothing until ArmDescriptor().
+  //
+  //   int fd = *reader.Descriptor();
+  //   while (true) {
+  //     while (reader.TryNext(frame)) Consume(frame);
+  //     ... = reader.Next(absl::ZeroDuration());    // until kDeadline, or kEnded
+  //     reader.ArmDescriptor();
+  //     epoll_wait(...);
+  //   }
+  //
+  // ResourceExhausted: no descriptor is left.
+  absl::StatusOr<int> Descriptor();
+
+  // From now on the descriptor is readable as soon as Next() would not have to wait, and stays so
+  // until the next ArmDescriptor(). If something has come since the last look, it is readable at
+  // once: no wake is lost. It may be readable without a cause. Does not block; costs some 20 us, so
+  // call it before the event loop sleeps, not after each frame. The first call starts a thread (one
+  // for each 127 lanes) that sleeps until a writer rings.
+  //
+  // ResourceExhausted: no descriptor, or no thread.
+  absl::Status ArmDescriptor();
 
   // Waits until there is a lane that was not read to its end.
   // DeadlineExceeded: which stream had none. FailedPrecondition: as Next().

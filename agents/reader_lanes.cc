@@ -17,23 +17,6 @@ namespace {
 // few enough that nobody waits long.
 constexpr uint32_t kFramesPerTurn = 64;
 
-// WaitMode::kSpin looks this often before it looks at the clock.
-constexpr int kSpinLooks = 1024;
-
-void RelaxProcessor() {
-#if defined(__x86_64__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  asm volatile("yield");
-#endif
-}
-
-WaitSetOptions WaitSetOptionsFor(WaitMode mode) {
-  WaitSetOptions options;
-  if (mode == WaitMode::kPark) options.max_spin_nanos = 0;
-  return options;
-}
-
 EndCause FromLaneEnd(LaneEnd end) {
   switch (end) {
     case LaneEnd::kWriterDied:
@@ -75,7 +58,7 @@ ReaderLanes::ReaderLanes(const Options& options, MappedFile cursor_file,
     : options_(options),
       cursor_file_(std::move(cursor_file)),
       release_lane_(std::move(release_lane)),
-      wait_set_(WaitSetOptionsFor(options.wait_mode)) {}
+      wait_set_({.mode = options.wait_mode}) {}
 
 ReaderLanes::~ReaderLanes() { Close(); }
 
@@ -96,6 +79,7 @@ void ReaderLanes::TakeNews() {
 }
 
 bool ReaderLanes::TryServe(Which which, Frame& frame) {
+  wait_set_.Disarm();
   if (turn_.lane != nullptr) {
     turn_.lane->Release();
     // Reader::TryNext() may have come upon it.
@@ -244,22 +228,7 @@ absl::StatusOr<Delivery> ReaderLanes::Serve(Which which, absl::Duration timeout)
     if (std::optional<absl::StatusOr<Delivery>> outcome = Outcome()) return *std::move(outcome);
     if (!deadline.has_value()) deadline = Deadline::After(timeout);
     if (deadline->HasPassed()) return delivery;
-    Wait(*deadline);
-  }
-}
-
-void ReaderLanes::Wait(Deadline deadline) {
-  if (options_.wait_mode != WaitMode::kSpin) {
-    wait_set_.WaitUntil(deadline);
-    return;
-  }
-  for (int look = 0; look < kSpinLooks; ++look) {
-    // Relaxed: TakeNews() acquires.
-    if (news_.load(std::memory_order_relaxed)) return;
-    for (const Lane* lane : served_) {
-      if (lane->reader->Ready()) return;
-    }
-    RelaxProcessor();
+    wait_set_.WaitUntil(*deadline);
   }
 }
 

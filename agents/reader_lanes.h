@@ -73,6 +73,10 @@ class ReaderLanes {
   bool StillValid(const Frame& frame) const;
   absl::Status WaitForWriter(absl::Duration timeout);
 
+  // As Reader::Descriptor() and Reader::ArmDescriptor().
+  absl::StatusOr<int> Descriptor() { return wait_set_.Descriptor(); }
+  absl::Status ArmDescriptor() { return wait_set_.Arm(); }
+
   // Leaves every lane and unmaps it.
   void Close();
 
@@ -130,7 +134,6 @@ class ReaderLanes {
   // Leaves the lane at `index` of served_.
   void Retire(size_t index);
   std::optional<absl::StatusOr<Delivery>> Outcome();
-  void Wait(Deadline deadline);
 
   const Options options_;
   const MappedFile cursor_file_;

@@ -1,5 +1,6 @@
 #include "agents/reader_lanes.h"
 
+#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -107,6 +108,34 @@ TEST_P(ReaderLanesInEveryMode, AFenceEndsAWait) {
 
 INSTANTIATE_TEST_SUITE_P(Modes, ReaderLanesInEveryMode,
                          ::testing::Values(WaitMode::kSpin, WaitMode::kAdaptive, WaitMode::kPark));
+
+TEST_F(ReaderLanesTest, TheDescriptorIsReadableForLanesFramesAndTheEnd) {
+  WriterLane& writer = stream_.AddWriter(1);
+  ReaderLanes& reader = stream_.AddReader(7);
+  const absl::StatusOr<int> descriptor = reader.Descriptor();
+  ASSERT_TRUE(descriptor.ok()) << descriptor.status();
+  // Sleeps in poll() until what is expected has come.
+  const auto await = [&](const std::string& expected) {
+    while (true) {
+      const std::string found = Next(reader, absl::ZeroDuration());
+      if (found != "(deadline)" || expected == found) {
+        EXPECT_EQ(found, expected);
+        return;
+      }
+      ASSERT_TRUE(reader.ArmDescriptor().ok());
+      pollfd polled = {.fd = *descriptor, .events = POLLIN, .revents = 0};
+      ASSERT_EQ(poll(&polled, 1, -1), 1);
+    }
+  };
+  std::thread other([&] {
+    stream_.Introduce(1, 7);
+    for (int i = 0; i < 100; ++i) Write(writer, std::to_string(i));
+    reader.EndLane(1, EndCause::kDied);
+  });
+  for (int i = 0; i < 100; ++i) await(std::to_string(i));
+  await("(died)");
+  other.join();
+}
 
 TEST_F(ReaderLanesTest, ReadsEveryFrameOnceAndInOrder) {
   WriterLane& writer = stream_.AddWriter(1);

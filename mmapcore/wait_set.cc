@@ -1,14 +1,25 @@
 #include "mmapcore/wait_set.h"
 
+#include <sys/eventfd.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <memory>
+#include <span>
 #include <vector>
 
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "mmapcore/deadline.h"
 #include "mmapcore/doorbell.h"
+#include "mmapcore/doorbell_watch.h"
 #include "mmapcore/lane_reader.h"
 #include "mmapcore/process_barrier.h"
 #include "mmapcore/spin_pause.h"
@@ -24,15 +35,41 @@ constexpr absl::Duration kLongestSleep = absl::Milliseconds(100);
 constexpr int kLooksPerClock = 32;
 constexpr int64_t kMinSpinNanos = 500;
 
+bool HasChanged(const WaitedWord& word) {
+  // Relaxed: what the change is about is acquired where it is looked for.
+  return __atomic_load_n(word.address, __ATOMIC_RELAXED) != word.value;
+}
+
 }  // namespace
 
 WaitSet::WaitSet(const WaitSetOptions& options)
-    : options_(options), spin_nanos_(options.max_spin_nanos) {}
+    : options_(options),
+      spin_nanos_(options.mode == WaitMode::kAdaptive ? options.max_spin_nanos : 0) {}
 
-void WaitSet::Add(LaneReader* reader) { readers_.push_back(reader); }
+WaitSet::~WaitSet() {
+  Disarm();
+  StopWatching();
+}
+
+void WaitSet::Add(LaneReader* reader) {
+  readers_.push_back(reader);
+  // It is not among those that the descriptor speaks for.
+  if (armed_) MakeReadable();
+}
 
 void WaitSet::Remove(LaneReader* reader) {
+  if (armed_) {
+    Unpark();
+    MakeReadable();
+  }
+  // Its doorbell may be unmapped next.
+  StopWatching();
   readers_.erase(std::remove(readers_.begin(), readers_.end(), reader), readers_.end());
+}
+
+void WaitSet::StopWatching() {
+  if (watch_ != nullptr) watch_->Stop();
+  if (event_watch_ != nullptr) event_watch_->Stop();
 }
 
 bool WaitSet::AnyReady() const {
@@ -40,7 +77,16 @@ bool WaitSet::AnyReady() const {
                      [](const LaneReader* reader) { return reader->Ready(); });
 }
 
+void WaitSet::RingWriters(bool to_sleep) {
+  for (LaneReader* const reader : readers_) {
+    if (reader->finished()) continue;
+    reader->NothingYet();
+    if (to_sleep) reader->RingQuietWriter();
+  }
+}
+
 WaitResult WaitSet::WaitUntil(Deadline deadline) {
+  Disarm();
   while (true) {
     const uint32_t attention = attention_.count();
     if (attention != attention_seen_) {
@@ -49,7 +95,11 @@ WaitResult WaitSet::WaitUntil(Deadline deadline) {
     }
     if (AnyReady()) return WaitResult::kReady;
     if (deadline.HasPassed()) return WaitResult::kTimedOut;
-    if (!Spin(deadline)) Park(deadline);
+    if (options_.mode == WaitMode::kSpin) {
+      SpinOn();
+    } else if (!Spin(deadline)) {
+      Park(deadline);
+    }
   }
 }
 
@@ -69,7 +119,15 @@ bool WaitSet::Spin(Deadline deadline) {
   return false;
 }
 
-void WaitSet::Park(Deadline deadline) {
+void WaitSet::SpinOn() {
+  for (int look = 0; look < kLooksPerClock; ++look) {
+    if (AnyReady() || attention_.count() != attention_seen_) return;
+    SpinPause();
+  }
+  RingWriters(/*to_sleep=*/false);
+}
+
+bool WaitSet::SayParked() {
   words_.clear();
   words_.push_back(attention_.BeginSleep(attention_seen_));
   for (LaneReader* const reader : readers_) {
@@ -81,36 +139,97 @@ void WaitSet::Park(Deadline deadline) {
     // Relaxed: the barrier orders it.
     reader->cursor_->parked.StoreRelaxed(reader->sleeps_);
   }
-  // I4. After this, a writer whose commit is not found by the look below finds us parked.
-  const bool everywhere = ProcessBarrier();
-  bool awake = AnyReady();
-  for (LaneReader* const reader : readers_) {
-    // A writer that waits for this cursor would wait for as long as we sleep.
-    if (!reader->finished()) reader->NothingYet();
-    if (!awake && !reader->finished()) reader->RingQuietWriter();
-  }
-  while (!awake) {
-    const absl::Duration nap = everywhere ? kLongestSleep : absl::Nanoseconds(kUnwatchedNapNanos);
-    ++parks_;
-    WaitForAny(words_, Earlier(deadline, Deadline::After(nap)));
-    // Asleep again with the same number, if nothing has happened: nobody has rung for it yet.
-    awake = AnyReady() || deadline.HasPassed() || Changed();
-  }
+  // I4. After this, a writer whose commit is not found by the next look finds us parked.
+  return ProcessBarrier();
+}
+
+void WaitSet::Unpark() {
+  armed_ = false;
   for (LaneReader* const reader : readers_) {
     if (!reader->finished()) reader->cursor_->parked.StoreRelaxed(0);
   }
   attention_.EndSleep();
 }
 
-bool WaitSet::Changed() const {
-  if (attention_.count() != attention_seen_) return true;
-  // words_[0] is attention's.
-  size_t word = 1;
-  for (const LaneReader* const reader : readers_) {
-    if (reader->finished()) continue;
-    if (reader->lane_page_->doorbell.LoadRelaxed() != words_[word++].value) return true;
+void WaitSet::Park(Deadline deadline) {
+  // Before the doorbells are loaded: who is told of an older change is told of it by these loads.
+  const uint32_t told_seen = told_.count();
+  const bool everywhere = SayParked();
+  bool awake = AnyReady();
+  RingWriters(/*to_sleep=*/!awake);
+  std::span<const WaitedWord> mine = words_;
+  const bool delegated = !awake && Delegate();
+  if (delegated) {
+    // In the place of the first doorbell that others watch.
+    words_[kMaxWaitedWords - 1] = told_.BeginSleep(told_seen);
+    mine = mine.first(kMaxWaitedWords);
   }
-  return false;
+  while (!awake) {
+    const absl::Duration nap = everywhere ? kLongestSleep : absl::Nanoseconds(kUnwatchedNapNanos);
+    ++parks_;
+    WaitForAny(mine, Earlier(deadline, Deadline::After(nap)));
+    // Asleep again with the same number, if nothing has happened: nobody has rung for it yet.
+    awake =
+        AnyReady() || deadline.HasPassed() || std::any_of(words_.begin(), words_.end(), HasChanged);
+  }
+  if (delegated) told_.EndSleep();
+  Unpark();
+}
+
+bool WaitSet::Delegate() {
+  if (words_.size() <= kMaxWaitedWords) return false;
+  if (watch_ == nullptr) {
+    watch_ = std::make_unique<DoorbellWatch>([this] { told_.Raise(); });
+  }
+  return watch_
+      ->Watch(std::span<const WaitedWord>(words_).subspan(kMaxWaitedWords - 1),
+              Deadline::Infinite())
+      .ok();
+}
+
+absl::StatusOr<int> WaitSet::Descriptor() {
+  if (!event_.valid()) {
+    event_ = UniqueFd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (!event_.valid()) {
+      return absl::ResourceExhaustedError(absl::StrCat(
+          "eventfd: ", std::strerror(errno), "; raise the limit of open files (ulimit -n)"));
+    }
+  }
+  return event_.get();
+}
+
+absl::Status WaitSet::Arm() {
+  if (absl::StatusOr<int> descriptor = Descriptor(); !descriptor.ok()) return descriptor.status();
+  Disarm();
+  // What a watching thread still has to say about the past may come after this; then the descriptor
+  // is readable without a cause, once.
+  uint64_t past = 0;
+  [[maybe_unused]] const ssize_t cleared = read(event_.get(), &past, sizeof(past));
+  const bool everywhere = SayParked();
+  armed_ = true;
+  const uint32_t attention = attention_.count();
+  const bool awake = attention != attention_seen_ || AnyReady();
+  RingWriters(/*to_sleep=*/!awake);
+  if (awake) {
+    attention_seen_ = attention;
+    Unpark();
+    MakeReadable();
+    return absl::OkStatus();
+  }
+  if (event_watch_ == nullptr) {
+    event_watch_ = std::make_unique<DoorbellWatch>([this] { MakeReadable(); });
+  }
+  const absl::Status watched = event_watch_->Watch(
+      words_,
+      everywhere ? Deadline::Infinite() : Deadline::After(absl::Nanoseconds(kUnwatchedNapNanos)));
+  if (!watched.ok()) Unpark();
+  return watched;
+}
+
+void WaitSet::MakeReadable() {
+  const uint64_t one = 1;
+  // It can fail only if the count would overflow: then it is readable.
+  [[maybe_unused]] const ssize_t written = write(event_.get(), &one, sizeof(one));
 }
 
 }  // namespace causeway

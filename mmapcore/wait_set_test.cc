@@ -1,5 +1,7 @@
 #include "mmapcore/wait_set.h"
 
+#include <poll.h>
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -139,6 +141,93 @@ TEST(WaitSet, WakesForAnyOfManyLanes) {
     writer.join();
     EXPECT_TRUE(readers[i]->TryNext());
   }
+}
+
+TEST(WaitSet, SpinsWithoutEverSleeping) {
+  TestLane lane;
+  std::unique_ptr<LaneReader> reader = lane.Join(1);
+  EXPECT_FALSE(reader->TryNext());
+  WaitSet waiting({.mode = WaitMode::kSpin});
+  waiting.Add(reader.get());
+  EXPECT_EQ(waiting.WaitUntil(Deadline::After(absl::Milliseconds(1))), WaitResult::kTimedOut);
+  std::thread writer([&] { Write(lane, 1); });
+  EXPECT_EQ(waiting.WaitUntil(Deadline::Infinite()), WaitResult::kReady);
+  writer.join();
+  EXPECT_EQ(waiting.parks(), 0u);
+}
+
+bool Readable(int descriptor, int timeout_ms) {
+  pollfd polled = {.fd = descriptor, .events = POLLIN, .revents = 0};
+  return poll(&polled, 1, timeout_ms) == 1;
+}
+
+constexpr int kForEver = -1;
+
+TEST(WaitSetDescriptor, IsReadableOnceAFrameComes) {
+  TestLane lane;
+  std::unique_ptr<LaneReader> reader = lane.Join(1);
+  EXPECT_FALSE(reader->TryNext());
+  WaitSet waiting;
+  waiting.Add(reader.get());
+  const int descriptor = *waiting.Descriptor();
+  ASSERT_TRUE(waiting.Arm().ok());
+  EXPECT_FALSE(Readable(descriptor, 0));
+  Write(lane, 1);
+  EXPECT_TRUE(Readable(descriptor, kForEver));
+  EXPECT_TRUE(Readable(descriptor, 0));  // Still.
+  EXPECT_TRUE(reader->TryNext());
+  EXPECT_FALSE(reader->TryNext());
+  ASSERT_TRUE(waiting.Arm().ok());
+  EXPECT_FALSE(Readable(descriptor, 0));
+  EXPECT_EQ(*waiting.Descriptor(), descriptor);
+}
+
+TEST(WaitSetDescriptor, IsReadableAtOnceIfAFrameIsThereAlready) {
+  TestLane lane;
+  std::unique_ptr<LaneReader> reader = lane.Join(1);
+  EXPECT_FALSE(reader->TryNext());
+  WaitSet waiting;
+  waiting.Add(reader.get());
+  Write(lane, 1);
+  ASSERT_TRUE(waiting.Arm().ok());
+  EXPECT_TRUE(Readable(*waiting.Descriptor(), 0));
+}
+
+TEST(WaitSetDescriptor, IsReadableOnceAttentionIsRaised) {
+  WaitSet waiting;
+  ASSERT_TRUE(waiting.Arm().ok());
+  const int descriptor = *waiting.Descriptor();
+  EXPECT_FALSE(Readable(descriptor, 0));
+  std::thread other([&] { waiting.attention().Raise(); });
+  EXPECT_TRUE(Readable(descriptor, kForEver));
+  other.join();
+  waiting.attention().Raise();  // Before it is armed again.
+  ASSERT_TRUE(waiting.Arm().ok());
+  EXPECT_TRUE(Readable(descriptor, 0));
+}
+
+TEST(WaitSetDescriptor, SpeaksForMoreLanesThanOneSystemCallTakes) {
+  constexpr size_t kLanes = 200;
+  std::vector<std::unique_ptr<TestLane>> lanes;
+  std::vector<std::unique_ptr<LaneReader>> readers;
+  WaitSet waiting;
+  for (size_t i = 0; i < kLanes; ++i) {
+    lanes.push_back(std::make_unique<TestLane>());
+    readers.push_back(lanes.back()->Join(1));
+    EXPECT_FALSE(readers.back()->TryNext());
+    waiting.Add(readers.back().get());
+  }
+  for (const size_t i : {size_t{0}, size_t{126}, size_t{127}, kLanes - 1}) {
+    ASSERT_TRUE(waiting.Arm().ok());
+    Write(*lanes[i], i);
+    EXPECT_TRUE(Readable(*waiting.Descriptor(), kForEver));
+    EXPECT_TRUE(readers[i]->TryNext());
+  }
+  waiting.Remove(readers[3].get());
+  readers[3].reset();
+  ASSERT_TRUE(waiting.Arm().ok());
+  Write(*lanes[4], 4);
+  EXPECT_TRUE(Readable(*waiting.Descriptor(), kForEver));
 }
 
 // Both sides sleep at every step: a lost wake is a stall of 100 ms, so their sum shows.
