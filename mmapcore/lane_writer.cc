@@ -134,7 +134,7 @@ LaneWriter::LaneWriter(MappedFile lane_file, Mapping lane_mapping, const LaneWri
       lane_mapping_(std::move(lane_mapping)),
       lane_page_(reinterpret_cast<LanePage*>(lane_mapping_.mutable_data())),
       segments_(std::move(lane_file), options.identity, options.segment_bytes,
-                options.capacity_bytes, supply) {}
+                options.capacity_bytes, options.keep_idle, supply) {}
 
 LaneWriter::~LaneWriter() {
   if (segment_ != nullptr) Close();

@@ -22,6 +22,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "mmapcore/deadline.h"
 #include "mmapcore/doorbell.h"
 #include "mmapcore/lane_roster.h"
@@ -63,6 +64,9 @@ struct LaneWriterOptions {
   // frame does not fit into such a one, the segment that it needs.
   uint64_t capacity_bytes = 0;
   uint64_t max_frame_bytes = 0;  // at most kMaxFrameBytes
+  // How long a free segment is kept for the next burst before it is given back, which is done at
+  // rolls.
+  absl::Duration keep_idle = absl::Seconds(1);
   // With it, the cost of a commit does not grow with the number of readers that do not sleep. Must
   // outlive the writer.
   SleepWatch* sleep_watch = nullptr;

@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "mmapcore/deadline.h"
 #include "mmapcore/mapping.h"
 #include "mmapcore/page.h"
 #include "mmapcore/segment_format.h"
@@ -18,12 +19,6 @@
 
 namespace causeway {
 namespace {
-
-// A free segment that was not needed for so many rolls goes back. Long enough that a burst which
-// comes again every few seconds does not ask the coordinator each time; shorter for segments larger
-// than ordinary ones, which only large frames need.
-constexpr uint64_t kIdleRolls = 1024;
-constexpr uint64_t kIdleRollsOfLarge = 64;
 
 // Segments taken from the supply in one roll.
 constexpr int kMaxAdoptions = 16;
@@ -48,7 +43,7 @@ absl::Status WriterSegments::Adopt(FileExtent extent) {
   if (!mapping.ok()) return mapping.status();
   auto segment =
       std::make_unique<Segment>(Segment{.extent = extent, .mapping = *std::move(mapping)});
-  segment->idle_since = generation_;
+  segment->idle_since_nanos = Deadline::NowNanos();
   PublishPage(
       {.kind = PageKind::kSegment, .lane = lane_, .offset = extent.offset, .length = extent.length},
       segment->header().page);
@@ -77,8 +72,9 @@ size_t WriterSegments::CountLeft(uint64_t position) const {
 }
 
 void WriterSegments::Free(size_t count) {
+  const int64_t now = Deadline::NowNanos();
   for (size_t i = 0; i < count; ++i) {
-    retained_.front()->idle_since = generation_;
+    retained_.front()->idle_since_nanos = now;
     free_bytes_ += retained_.front()->extent.length;
     free_.push_back(std::move(retained_.front()));
     retained_.pop_front();
@@ -150,11 +146,12 @@ void WriterSegments::RequestAhead() {
 }
 
 void WriterSegments::ShedIdle() {
+  if (free_.size() < 2) return;
+  const int64_t idle_before = Deadline::NowNanos() - keep_idle_nanos_;
   const auto idle = std::find_if(free_.begin(), free_.end(), [&](const auto& segment) {
-    const uint64_t rolls = generation_ - segment->idle_since;
-    return rolls > (segment->extent.length > segment_bytes_ ? kIdleRollsOfLarge : kIdleRolls);
+    return segment->idle_since_nanos <= idle_before;
   });
-  if (idle != free_.end() && free_.size() > 1) GiveBack(idle);
+  if (idle != free_.end()) GiveBack(idle);
 }
 
 void WriterSegments::GiveBack(FreeList::iterator segment) {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "mmapcore/mapped_file.h"
 #include "mmapcore/mapping.h"
 #include "mmapcore/segment_format.h"
@@ -25,21 +26,22 @@ class WriterSegments {
   struct Segment {
     FileExtent extent;
     Mapping mapping;
-    uint64_t base_position = 0;  // of its present or last use
-    uint64_t generation = 0;     // likewise; 0: never used
-    bool used_before = false;    // before its present use
-    uint64_t idle_since = 0;     // generation of the lane when it became free
+    uint64_t base_position = 0;    // of its present or last use
+    uint64_t generation = 0;       // likewise; 0: never used
+    bool used_before = false;      // before its present use
+    int64_t idle_since_nanos = 0;  // of CLOCK_MONOTONIC, when it became free
 
     SegmentHeader& header() { return *reinterpret_cast<SegmentHeader*>(mapping.mutable_data()); }
     uint64_t end_position() const { return base_position + extent.length; }
   };
 
   WriterSegments(MappedFile file, const LaneIdentity& lane, uint64_t segment_bytes,
-                 uint64_t capacity_bytes, SegmentSupply* supply)
+                 uint64_t capacity_bytes, absl::Duration keep_idle, SegmentSupply* supply)
       : file_(std::move(file)),
         lane_(lane),
         segment_bytes_(segment_bytes),
         capacity_bytes_(capacity_bytes),
+        keep_idle_nanos_(absl::ToInt64Nanoseconds(keep_idle)),
         supply_(supply) {}
 
   // Maps a segment, publishes its header and makes it free: the next one to be used.
@@ -79,7 +81,7 @@ class WriterSegments {
   // Asks for the segment after the current one, unless an ordinary one is free.
   void RequestAhead();
 
-  // Gives back a segment that has not been needed for a long time.
+  // Gives back a segment that has been free for `keep_idle`.
   void ShedIdle();
 
   Segment& current() { return *retained_.back(); }
@@ -98,6 +100,7 @@ class WriterSegments {
   LaneIdentity lane_;
   uint64_t segment_bytes_;
   uint64_t capacity_bytes_;
+  int64_t keep_idle_nanos_;
   SegmentSupply* supply_;
   std::deque<std::unique_ptr<Segment>> retained_;  // in the lane's order; the last is the current
   FreeList free_;                                  // the last was used last

@@ -123,6 +123,7 @@ LaneWriter& TestLane::writer() {
                                   .segment_bytes = options_.segment_bytes,
                                   .capacity_bytes = options_.capacity_bytes,
                                   .max_frame_bytes = options_.max_frame_bytes,
+                                  .keep_idle = options_.keep_idle,
                                   .sleep_watch = options_.sleep_watch},
                                  &supply_));
   }

@@ -16,6 +16,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "mmapcore/lane_reader.h"
 #include "mmapcore/lane_roster.h"
 #include "mmapcore/lane_writer.h"
@@ -72,6 +73,7 @@ struct TestLaneOptions {
   uint64_t capacity_bytes = 4 * 8192;
   uint64_t max_frame_bytes = 16000;
   int initial_segments = 2;
+  absl::Duration keep_idle = absl::Seconds(1);
   SleepWatch* sleep_watch = nullptr;
 };
 
