@@ -118,6 +118,33 @@ TEST_F(StreamTest, ManyFramesInOrderThroughManySegments) {
   EXPECT_GT(writer->counters().segments_rolled, 10u);
 }
 
+TEST_F(StreamTest, BatchesOfFramesInOrder) {
+  const auto source = Attach("source");
+  const auto sink = Attach("sink");
+  const auto writer = OpenWriter(
+      *source, "numbers",
+      {.stream = {
+           .segment_bytes = 64 << 10, .capacity_bytes = 256 << 10, .max_frame_bytes = 32 << 10}});
+  const auto reader = OpenReader(*sink, "numbers");
+  constexpr uint64_t kFrames = 50'000;
+  std::thread writing([&] {
+    for (uint64_t i = 0; i < kFrames; ++i) {
+      const absl::StatusOr<std::span<std::byte>> room = writer->Claim(8, kLong);
+      ASSERT_TRUE(room.ok()) << room.status();
+      std::memcpy(room->data(), &i, 8);
+      ASSERT_TRUE(writer->Stage(8));
+      if (i % 64 == 63) {
+        ASSERT_TRUE(writer->CommitStaged());
+      }
+    }
+    EXPECT_TRUE(writer->Drain(kLong).ok());  // The last batch is shorter.
+  });
+  for (uint64_t i = 0; i < kFrames; ++i) ASSERT_EQ(Read(*reader), i);
+  Frame none;
+  EXPECT_FALSE(reader->TryNext(none));  // Lets go of the last frame.
+  writing.join();
+}
+
 TEST_F(StreamTest, EveryReaderSeesEveryFrame) {
   const auto source = Attach("source");
   const auto writer = OpenWriter(*source, "numbers");

@@ -107,6 +107,21 @@ class Writer {
     return true;
   }
 
+  // Makes the claim, with its first `bytes` bytes, the next frame of a batch: invisible until
+  // CommitStaged() shows all of the batch at once, for the cost of one Commit(). Where a batch does
+  // not fit into the segment, or a claim finds no room, what is staged becomes visible before.
+  // False: no claim of at least `bytes` bytes.
+  bool Stage(size_t bytes) { return lane_ != nullptr && lane_->Stage(bytes); }
+
+  // As Commit(), for everything that is staged; true if that is nothing. Drain() and Close() do so,
+  // too.
+  bool CommitStaged() {
+    if (lane_ == nullptr || !lane_->CommitStaged()) [[unlikely]]
+      return false;
+    head_.store(lane_->head(), std::memory_order_relaxed);
+    return true;
+  }
+
   // Gives an open claim back; no reader ever sees it.
   void Abandon() {
     if (lane_ != nullptr) lane_->Abandon();

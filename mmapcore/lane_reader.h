@@ -148,22 +148,10 @@ class LaneReader {
   FrameView TryNext() {
     if (offset_ - published_ >= kPublishBytes) [[unlikely]]
       Publish();
-    // Pairs with the release in LaneWriter::Commit(): a word with the mark of data vouches for its
-    // payload (I2), and for a valid word behind it (I1).
-    const uint64_t word = HeaderWordAt(segment_, offset_).LoadAcquire();
-    const HeaderWordFields fields = DecodeHeaderWord(word);
-    if (fields.mark == mark_) [[likely]] {
-      const uint64_t next = offset_ + FrameSpan(fields.payload_bytes);
-      if (next <= limit_ && fields.payload_bytes <= options_.max_frame_bytes) [[likely]] {
-        const FrameView frame = {segment_ + offset_ + kHeaderWordBytes, fields.payload_bytes,
-                                 ReadState::kFrame, base_position_ + offset_};
-        offset_ = next;
-        ++frames_;
-        // The next header word travels while the caller looks at this frame.
-        __builtin_prefetch(segment_ + next);
-        return frame;
-      }
-    }
+    FrameView frame;
+    const uint64_t word = TakeFrame(frame);
+    if (frame) [[likely]]
+      return frame;
     // Looking again and again is kept short: most things that can end the wait are asked only
     // now and then.
     if (word == 0 && frames_ == frames_at_catch_up_ && ++empty_looks_ % kLooksPerCheck != 0 &&
@@ -178,6 +166,24 @@ class LaneReader {
   // when it was called: the latest value of a lane. Looks at header words of the newest segment
   // only, never at payloads. `skipped`: how many frames it has passed over.
   FrameView TryLatest(uint64_t& skipped);
+
+  // As TryNext(), for as many frames as there are and `frames` has room for: lets go of those
+  // before, and sets the first ones, all of which are valid until the next call. At the cost of the
+  // lines that they lie in. A batch ends with the segment. Returns how many; if none, `state` says
+  // why.
+  size_t TryNextBatch(std::span<FrameView> frames, ReadState& state) {
+    if (frames.empty()) return 0;
+    frames[0] = TryNext();
+    state = frames[0].state;
+    if (!frames[0]) return 0;
+    size_t count = 1;
+    while (count < frames.size()) {
+      TakeFrame(frames[count]);
+      if (!frames[count]) break;
+      ++count;
+    }
+    return count;
+  }
 
   // Lets go of the last frame, and tells the writer. TryNext() tells it too, but for a reader that
   // is busy only from time to time: when it leaves a segment, every 16 KiB, and when it finds
@@ -246,6 +252,28 @@ class LaneReader {
 
   LaneReader(MappedFile lane_file, Mapping lane_mapping, uint64_t lane_page_offset,
              Mapping cursor_mapping, const LaneReaderOptions& options);
+
+  // Takes the frame at the offset, if there is one and it is the ordinary case; returns the header
+  // word that was found.
+  uint64_t TakeFrame(FrameView& frame) {
+    // Pairs with the release in LaneWriter::Commit(): a word with the mark of data vouches for its
+    // payload (I2), and for a valid word behind it (I1).
+    const uint64_t word = HeaderWordAt(segment_, offset_).LoadAcquire();
+    const HeaderWordFields fields = DecodeHeaderWord(word);
+    frame.data = nullptr;
+    if (fields.mark == mark_) [[likely]] {
+      const uint64_t next = offset_ + FrameSpan(fields.payload_bytes);
+      if (next <= limit_ && fields.payload_bytes <= options_.max_frame_bytes) [[likely]] {
+        frame = {segment_ + offset_ + kHeaderWordBytes, fields.payload_bytes, ReadState::kFrame,
+                 base_position_ + offset_};
+        offset_ = next;
+        ++frames_;
+        // The next header word travels while the caller looks at this frame.
+        __builtin_prefetch(segment_ + next);
+      }
+    }
+    return word;
+  }
 
   void Publish() {
     published_ = offset_;

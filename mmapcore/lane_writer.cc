@@ -144,6 +144,8 @@ LaneWriter::~LaneWriter() {
 
 Claim LaneWriter::ClaimSlow(uint64_t length) {
   Abandon();
+  // Readers may have to read it before there is room.
+  CommitStaged();
   Refusal refusal = Refusal::kNone;
   if (closed_) {
     refusal = Refusal::kClosed;
@@ -205,6 +207,17 @@ Refusal LaneWriter::Roll(uint64_t length) {
   segments_.RequestAhead();
   held_bytes_.store(segments_.held_bytes(), std::memory_order_relaxed);
   return Refusal::kNone;
+}
+
+bool LaneWriter::CommitStaged() {
+  if (staged_offset_ == 0) return true;
+  // I2, for every frame of the batch. Pairs with the acquire in LaneReader::TryNext().
+  HeaderWordAt(segment_, std::exchange(staged_offset_, 0)).StoreRelease(staged_word_);
+  {
+    RosterUse use(*this);
+    WakeParkedReaders();
+  }
+  return !mapping_->damaged() || RecordDamage(mapping_->damage());
 }
 
 void LaneWriter::FreeLeftSegments() {
@@ -411,6 +424,7 @@ Refusal LaneWriter::FillAndCommit(const Claim& claim, std::span<const std::byte>
 void LaneWriter::Close() {
   Abandon();
   if (closed_) return;
+  CommitStaged();
   closed_ = true;
   limit_.store(0, std::memory_order_relaxed);
   // The coordinator ends the lane of a fenced writer, and says how.
@@ -434,6 +448,7 @@ bool LaneWriter::Drained() {
 }
 
 bool LaneWriter::DrainUntil(Deadline deadline) {
+  CommitStaged();
   return WaitUntil(deadline, [&] { return Drained(); });
 }
 

@@ -163,9 +163,7 @@ class LaneWriter final : private QuietLane {
     // Of the word that the next commit will zero, if that frame is as long as this one: it then
     // need not wait for a line that a reader still has.
     PrefetchForStore(segment_ + next + span);
-    frames_.store(frames_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-    payload_bytes_.store(payload_bytes_.load(std::memory_order_relaxed) + length,
-                         std::memory_order_relaxed);
+    Count(length);
     WakeParkedReaders();
     // Release: the roster is not looked at after this. Pairs with the acquire in SetRoster().
     claimed_.store(0, std::memory_order_release);
@@ -173,6 +171,36 @@ class LaneWriter final : private QuietLane {
       return RecordDamage(mapping_->damage());
     return true;
   }
+
+  // Makes the first `length` bytes of the claim the next frame of a batch, which becomes visible as
+  // a whole with CommitStaged(): one release and one look for sleepers for all of it. A batch
+  // becomes visible in parts where it does not fit into the segment, and by a claim that is
+  // refused; what is committed meanwhile becomes visible with it. False: there is no claim, or it
+  // is shorter.
+  bool Stage(uint64_t length) {
+    // Relaxed: only this thread stores anything but what it stored itself.
+    if (length >= claimed_.load(std::memory_order_relaxed)) [[unlikely]]
+      return false;
+    const uint64_t next = tail_ + FrameSpan(length);
+    const uint64_t word = EncodeHeaderWord(static_cast<uint32_t>(length), mark_);
+    // I1, I2. Relaxed: all of it is released by the header word of the batch's first frame, which
+    // is zero until then, and where every reader still waits.
+    HeaderWordAt(segment_, next).StoreRelaxed(0);
+    if (staged_offset_ == 0) {
+      staged_offset_ = tail_;
+      staged_word_ = word;
+    } else {
+      HeaderWordAt(segment_, tail_).StoreRelaxed(word);
+    }
+    Count(length);
+    tail_ = next;
+    claimed_.store(0, std::memory_order_release);
+    return true;
+  }
+
+  // Makes the staged frames visible, in order, and rings the doorbell if a reader sleeps. Does
+  // nothing if there are none. False: the segment's pages have been lost, as for Commit().
+  bool CommitStaged();
 
   // Gives the claim back. Nothing becomes visible.
   void Abandon() { claimed_.store(0, std::memory_order_release); }
@@ -183,14 +211,15 @@ class LaneWriter final : private QuietLane {
   // As TryWrite(), but waits for room as ClaimUntil() does.
   Refusal WriteUntil(std::span<const std::byte> payload, Deadline deadline);
 
-  // Ends the lane: readers find the end after the last frame. Claims fail from now on. Idempotent.
+  // Ends the lane: readers find the end after the last frame, staged ones included. Claims fail
+  // from now on. Idempotent.
   void Close();
 
   // True if every reader that holds has read everything that was committed (or has left). Readers
   // that do not hold are not waited for: what is left of the lane stays readable for them.
   bool Drained();
 
-  // Waits until then. False: the deadline passed first.
+  // Commits what is staged, and waits until then. False: the deadline passed first.
   bool DrainUntil(Deadline deadline);
 
   // Waits until the roster has at least `count` readers. False: the deadline passed first, or the
@@ -200,7 +229,7 @@ class LaneWriter final : private QuietLane {
   // Brings committed_position in the lane page up to date, for operators who look at it.
   void PublishProgress();
 
-  // The position behind the last committed frame.
+  // The position behind the last committed or staged frame.
   uint64_t head() const { return base_position_ + tail_; }
 
   // ---- Any thread -------------------------------------------------------------------------------
@@ -248,6 +277,13 @@ class LaneWriter final : private QuietLane {
     }
   }
 
+  void Count(uint64_t length) {
+    // Relaxed, and no addition in one step: one thread writes, others only look.
+    frames_.store(frames_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    payload_bytes_.store(payload_bytes_.load(std::memory_order_relaxed) + length,
+                         std::memory_order_relaxed);
+  }
+
   // Keeps SetRoster() from freeing rosters while it exists, as a claim does.
   class RosterUse;
 
@@ -289,6 +325,8 @@ class LaneWriter final : private QuietLane {
   std::byte* segment_ = nullptr;
   uint64_t tail_ = 0;               // offset in the segment of the next header word
   std::atomic<uint64_t> limit_{0};  // FrameSpan() may end here; 0 once fenced or closed
+  uint64_t staged_offset_ = 0;      // of the first staged frame; 0: none
+  uint64_t staged_word_ = 0;        // its header word
   uint32_t mark_ = 0;               // of data frames
   bool fences_itself_ = false;      // the kernel could not register us for process barriers
   uint64_t max_frame_bytes_ = 0;
