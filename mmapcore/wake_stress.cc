@@ -4,9 +4,11 @@
 //   bazel run -c opt //mmapcore:wake_stress -- --handoffs=100000000
 //
 // Flags: --handoffs=N; --mode=park, adaptive or spin; --max_stall_ms=N (0: any). Exits with 1 if a
-// frame is lost or a wait is longer.
+// frame is lost or a wait is longer. With --idle_seconds=N and --lanes=N it shows instead what
+// waiting costs while nothing comes.
 
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,6 +20,7 @@
 #include <cstring>
 #include <memory>
 #include <string_view>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "mmapcore/deadline.h"
@@ -36,6 +39,8 @@ struct Flags {
   uint64_t handoffs = 100'000'000;
   WaitMode mode = WaitMode::kPark;
   int64_t max_stall_ms = 100;
+  int64_t idle_seconds = 0;
+  uint64_t lanes = 1;
 };
 
 // Of one side; in memory that both processes have.
@@ -128,6 +133,37 @@ int Run(const Flags& flags) {
   return 0;
 }
 
+double ProcessorSeconds() {
+  rusage usage = {};
+  getrusage(RUSAGE_SELF, &usage);
+  const timeval times[] = {usage.ru_utime, usage.ru_stime};
+  double seconds = 0;
+  for (const timeval& time : times) {
+    seconds += static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6;
+  }
+  return seconds;
+}
+
+int Idle(const Flags& flags) {
+  std::vector<std::unique_ptr<TestLane>> lanes;
+  std::vector<std::unique_ptr<LaneReader>> readers;
+  WaitSet set({.mode = flags.mode});
+  for (uint64_t i = 0; i < flags.lanes; ++i) {
+    lanes.push_back(std::make_unique<TestLane>());
+    readers.push_back(lanes.back()->Join(1));
+    readers.back()->TryNext();
+    set.Add(readers.back().get());
+  }
+  const double before = ProcessorSeconds();
+  set.WaitUntil(Deadline::After(absl::Seconds(flags.idle_seconds)));
+  const double used = ProcessorSeconds() - before;
+  std::printf("%lu idle lanes: %.3f %% of a core, %lu sleeps in %ld s\n",
+              static_cast<unsigned long>(flags.lanes),
+              100 * used / static_cast<double>(flags.idle_seconds),
+              static_cast<unsigned long>(set.parks()), static_cast<long>(flags.idle_seconds));
+  return 0;
+}
+
 bool Parse(int argc, char** argv, Flags& flags) {
   for (int i = 1; i < argc; ++i) {
     const std::string_view argument = argv[i];
@@ -139,6 +175,10 @@ bool Parse(int argc, char** argv, Flags& flags) {
       flags.handoffs = std::strtoull(value.data(), nullptr, 10);
     } else if (name == "--max_stall_ms") {
       flags.max_stall_ms = std::strtoll(value.data(), nullptr, 10);
+    } else if (name == "--idle_seconds") {
+      flags.idle_seconds = std::strtoll(value.data(), nullptr, 10);
+    } else if (name == "--lanes") {
+      flags.lanes = std::strtoull(value.data(), nullptr, 10);
     } else if (name == "--mode" && value == "park") {
       flags.mode = WaitMode::kPark;
     } else if (name == "--mode" && value == "adaptive") {
@@ -160,8 +200,8 @@ int main(int argc, char** argv) {
   if (!causeway::Parse(argc, argv, flags)) {
     std::fprintf(stderr,
                  "usage: wake_stress [--handoffs=N] [--mode=park|adaptive|spin] "
-                 "[--max_stall_ms=N]\n");
+                 "[--max_stall_ms=N] [--idle_seconds=N] [--lanes=N]\n");
     return 2;
   }
-  return causeway::Run(flags);
+  return flags.idle_seconds > 0 ? causeway::Idle(flags) : causeway::Run(flags);
 }
