@@ -62,4 +62,8 @@ absl::StatusOr<std::unique_ptr<Agent>> AttachTo(const std::string& dir, const st
   return Agent::Attach(std::move(options));
 }
 
+absl::Status UnlessAway(absl::Status status) {
+  return absl::IsUnavailable(status) ? absl::OkStatus() : status;
+}
+
 }  // namespace causeway

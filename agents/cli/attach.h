@@ -21,6 +21,10 @@ absl::Status CheckCoordinatorDirectory(const std::string& dir);
 // Agent::Attach().
 absl::StatusOr<std::unique_ptr<Agent>> AttachTo(const std::string& dir, const std::string& name);
 
+// The result of a last call, such as Detach(), of a program that has done its work: that the
+// coordinator is away just now is no failure, since it learns from the end of the process.
+absl::Status UnlessAway(absl::Status status);
+
 }  // namespace causeway
 
 #endif  // CAUSEWAY_AGENTS_CLI_ATTACH_H_

@@ -133,7 +133,7 @@ absl::Status Send(const ExchangeWorkerOptions& options, Writer& writer, Payload&
   report.last_ns = MonotonicNs();
   report.waits = writer.counters().waits;
   if (digest->has_value()) report.sha256 = (*digest)->Hex();
-  return writer.Close();
+  return UnlessAway(writer.Close());
 }
 
 absl::Status RunProducer(const ExchangeWorkerOptions& options, ReportPipe& pipe,
@@ -152,7 +152,7 @@ absl::Status RunProducer(const ExchangeWorkerOptions& options, ReportPipe& pipe,
     return status;
   }
   writer->reset();
-  return (*agent)->Detach();
+  return UnlessAway((*agent)->Detach());
 }
 
 absl::Status Receive(const ExchangeWorkerOptions& options, Reader& reader, ReportPipe& pipe,
@@ -202,7 +202,7 @@ absl::Status Receive(const ExchangeWorkerOptions& options, Reader& reader, Repor
   }
   report.latency = latency.Summarize();
   if (digest->has_value()) report.sha256 = (*digest)->Hex();
-  return reader.Close();
+  return UnlessAway(reader.Close());
 }
 
 absl::Status RunConsumer(const ExchangeWorkerOptions& options, ReportPipe& pipe,
@@ -214,7 +214,7 @@ absl::Status RunConsumer(const ExchangeWorkerOptions& options, ReportPipe& pipe,
   if (!reader.ok()) return reader.status();
   if (absl::Status status = Receive(options, **reader, pipe, report); !status.ok()) return status;
   reader->reset();
-  return (*agent)->Detach();
+  return UnlessAway((*agent)->Detach());
 }
 
 int RunWorker(const char* subcommand, int argc, char** argv,

@@ -66,7 +66,7 @@ class Publisher {
     }
     if (absl::Status status = writer_.Drain(flags_.timeout); !status.ok()) return status;
     if (absl::Status status = CheckReaders(); !status.ok()) return status;
-    return writer_.Close();
+    return UnlessAway(writer_.Close());
   }
 
  private:
@@ -171,7 +171,7 @@ absl::Status Run(const PublishFlags& flags) {
   if (status.ok()) status = Publisher(flags, **writer).Run();
   if (!status.ok()) return status;
   writer->reset();
-  return (*agent)->Detach();
+  return UnlessAway((*agent)->Detach());
 }
 
 }  // namespace

@@ -225,7 +225,7 @@ absl::Status Run(const SubscribeFlags& flags) {
   if (!reader.ok()) return reader.status();
   const absl::Status status = Subscriber(flags, **reader).Run();
   reader->reset();
-  const absl::Status detached = (*agent)->Detach();
+  const absl::Status detached = UnlessAway((*agent)->Detach());
   return status.ok() ? detached : status;
 }
 

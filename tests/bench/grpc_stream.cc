@@ -33,8 +33,8 @@ class FramesService final : public Frames::Service {
 
   grpc::ServerReader<Frame>* AwaitStream() {
     absl::MutexLock lock(&mutex_);
-    const auto there = [this] { return stream_ != nullptr; };
-    mutex_.Await(absl::Condition(&there));
+    mutex_.Await(absl::Condition(
+        +[](grpc::ServerReader<Frame>** stream) { return *stream != nullptr; }, &stream_));
     return stream_;
   }
 

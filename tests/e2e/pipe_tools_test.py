@@ -209,6 +209,19 @@ class PipeToolsTest(CausewayTestCase):
                 self.wait_for_agents(0)
         self.assert_all_left()
 
+    def test_coordinator_away_at_the_end(self):
+        reader = self.subscribe()
+        writer = self.publish()
+        writer.stdin.write(b'before')
+        writer.stdin.flush()
+        self.assertEqual(os.read(reader.stdout.fileno(), 100), b'before')
+        self.coordinator.kill()
+        self.coordinator.wait()
+        self.assertEqual(self.end_of(writer, b'after'), (0, b'', ''))
+        self.assertEqual(self.end_of(reader), (0, b'after', ''))
+        self.start_coordinator()
+        self.assert_all_left()
+
     def test_coordinator_away_in_between(self):
         reader = self.subscribe()
         writer = self.publish()
@@ -223,7 +236,7 @@ class PipeToolsTest(CausewayTestCase):
         self.start_coordinator()
         self.wait_for_agents(2)
         self.assertEqual(self.end_of(writer, b'after')[0], 0)
-        self.assertEqual(self.end_of(reader)[:2], (0, b'after'))
+        self.assertEqual(self.end_of(reader), (0, b'after', ''))
         self.assert_all_left()
 
 

@@ -65,7 +65,10 @@ class PolicyTest(CausewayTestCase):
         dropping, dropped = self.subscribe('drop', '--policy=drop')
         block, whole = self.subscribe('block')
         writer = self.publish('--readers=2')
-        self.send(writer, 0, 10)
+        # Nothing before its first frame is a drop reader's to miss.
+        self.send(writer, 0, 1)
+        self.wait_for(dropped, 0)
+        self.send(writer, 1, 9)
         self.wait_for(dropped, 9)
         self.wait_for(whole, 9)
         policies = {reader['policy'] for reader in self.readers()}
@@ -108,7 +111,9 @@ class PolicyTest(CausewayTestCase):
         evicted, out = self.subscribe('evict', '--policy=evict')
         block, whole = self.subscribe('block')
         writer = self.publish('--readers=2')
-        self.send(writer, 0, 10)
+        self.send(writer, 0, 1)
+        self.wait_for(out, 0)
+        self.send(writer, 1, 9)
         self.wait_for(out, 9)
         self.stop(evicted)
         self.send(writer, 10, 2000)
