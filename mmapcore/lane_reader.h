@@ -361,7 +361,7 @@ class LaneReader {
   FrameView Finish(ReadState state);
   // Tells a writer that waits for room, or for this reader, that the cursor has moved.
   void RingWaitingWriter();
-  // I10. Tells a writer that does not look for sleepers that this reader is about to be one.
+  // I11. Tells a writer that does not look for sleepers that this reader is about to be one.
   void RingQuietWriter();
 
   // Of the current segment; before joining and after the end, a page of zeros.

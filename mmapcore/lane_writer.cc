@@ -322,7 +322,7 @@ bool LaneWriter::GoQuiet() {
   RosterUse use(*this);
   looks_.store(false, std::memory_order_relaxed);
   lane_page_->writer_quiet.StoreRelaxed(1);
-  // I10. Pairs with the barrier of a reader that parks: either it finds writer_quiet, or we find
+  // I11. Pairs with the barrier of a reader that parks: either it finds writer_quiet, or we find
   // it.
   std::atomic_thread_fence(std::memory_order_seq_cst);
   for (const Roster::Entry& entry : roster_.load(std::memory_order_acquire)->entries) {
@@ -354,7 +354,7 @@ void LaneWriter::Resume() {
   frames_at_sleep_.store(frames_.load(std::memory_order_relaxed), std::memory_order_relaxed);
   lane_page_->writer_quiet.StoreRelaxed(0);
   looks_.store(true, std::memory_order_relaxed);
-  // I10. A commit that did not look yet has stored its frame before this barrier, and the sleeper,
+  // I11. A commit that did not look yet has stored its frame before this barrier, and the sleeper,
   // woken after it, finds that; one that comes later looks. It does not fail in a process that
   // could register for it; if it did, the sleeper's next look would come within kLongestSleep.
   static_cast<void>(ProcessBarrier());

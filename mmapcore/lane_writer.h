@@ -94,7 +94,7 @@ struct LaneWriterCounters {
 // call, no allocation, except when a frame does not fit the current segment (a roll) and when a
 // reader sleeps (a wake). Back-pressure is felt at rolls only.
 //
-// Comments name the invariants of docs/protocol.md by number: I1 to I10.
+// Comments name the invariants of docs/protocol.md by number: I1 to I11.
 //
 // A process that forks must not use the writer in the child.
 class LaneWriter final : private QuietLane {
@@ -265,7 +265,7 @@ class LaneWriter final : private QuietLane {
     std::atomic_signal_fence(std::memory_order_seq_cst);
     if (fences_itself_) [[unlikely]]
       std::atomic_thread_fence(std::memory_order_seq_cst);
-    // I10. Relaxed: whoever sets it then executes a barrier here, and wakes.
+    // I11. Relaxed: whoever sets it then executes a barrier here, and wakes.
     if (!looks_.load(std::memory_order_relaxed)) [[likely]]
       return;
     // Acquire: the roster's entries. Pairs with the release in SetRoster().
