@@ -72,8 +72,8 @@ bool SleepWatch::Prepare(uint32_t attention_seen, std::vector<WaitedWord>* words
     const size_t before = words->size();
     if (lane->ListDoorbells(words) && words->size() <= kMaxWaitedWords) return true;
     words->resize(before);
-    lane->Resume();
     resumed_.fetch_add(1, std::memory_order_relaxed);
+    lane->Resume();
     return false;
   };
   lanes_.erase(
