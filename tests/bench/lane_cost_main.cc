@@ -35,8 +35,8 @@ constexpr uint64_t kFrames = 20'000;
 constexpr uint64_t kFrameBytes = 64;
 constexpr int kReaders[] = {1, 2, 4, 8, 16, 32, 64};
 
-// The first frames are more than a segment holds, so that the writer has rolled, and stopped to look
-// for readers that sleep; of those that are counted, one or two roll.
+// The first frames are more than a segment holds, so that the writer has rolled, and stopped to
+// look for readers that sleep; of those that are counted, one or two roll.
 constexpr testing::TestLaneOptions kLaneOptions = {
     .segment_bytes = 1 << 20, .capacity_bytes = 64 << 20, .max_frame_bytes = 1 << 20};
 
