@@ -209,7 +209,8 @@ class PipeToolsTest(CausewayTestCase):
                 self.wait_for_agents(0)
         self.assert_all_left()
 
-    def test_coordinator_away_at_the_end(self):
+    def pair_that_lost_its_coordinator(self):
+        """A reader and its writer, which have begun, and whose coordinator was killed."""
         reader = self.subscribe()
         writer = self.publish()
         writer.stdin.write(b'before')
@@ -217,19 +218,17 @@ class PipeToolsTest(CausewayTestCase):
         self.assertEqual(os.read(reader.stdout.fileno(), 100), b'before')
         self.coordinator.kill()
         self.coordinator.wait()
+        return reader, writer
+
+    def test_coordinator_away_at_the_end(self):
+        reader, writer = self.pair_that_lost_its_coordinator()
         self.assertEqual(self.end_of(writer, b'after'), (0, b'', ''))
         self.assertEqual(self.end_of(reader), (0, b'after', ''))
         self.start_coordinator()
         self.assert_all_left()
 
     def test_coordinator_away_in_between(self):
-        reader = self.subscribe()
-        writer = self.publish()
-        writer.stdin.write(b'before')
-        writer.stdin.flush()
-        self.assertEqual(os.read(reader.stdout.fileno(), 100), b'before')
-        self.coordinator.kill()
-        self.coordinator.wait()
+        reader, writer = self.pair_that_lost_its_coordinator()
         writer.stdin.write(b'without')
         writer.stdin.flush()
         self.assertEqual(os.read(reader.stdout.fileno(), 100), b'without')
