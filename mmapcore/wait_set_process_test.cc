@@ -57,11 +57,6 @@ bool Exchange(TestLane& lane, LaneReader& reader, uint64_t frames) {
 }
 
 TEST(SystemCalls, AWriterWithoutSleepingReadersAndABusyReaderMakeNone) {
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-  GTEST_SKIP() << "the sanitizer's run time makes calls of its own";
-#endif
-#endif
   const auto body = [](bool call_one) {
     TestLane lane;
     const std::unique_ptr<LaneReader> reader = lane.Join(1);
@@ -69,7 +64,9 @@ TEST(SystemCalls, AWriterWithoutSleepingReadersAndABusyReaderMakeNone) {
     if (!Exchange(lane, *reader, 10'000)) return 1;
     if (!ForbidSystemCalls()) return kNoFilters;
     if (call_one) getppid();
-    _exit(Exchange(lane, *reader, 1'000'000) ? 0 : 2);
+    // Not _exit(): before a call that does not return, AddressSanitizer makes one of its own.
+    syscall(SYS_exit_group, Exchange(lane, *reader, 1'000'000) ? 0 : 2);
+    return 3;
   };
   const std::string outcome = RunInChild([&] { return body(false); });
   if (outcome == "exit 77") GTEST_SKIP() << "this machine does not allow filters (seccomp)";
