@@ -125,6 +125,10 @@ class ReaderLanes {
 
   bool TryServe(Which which, Frame& frame);
   absl::StatusOr<Delivery> Serve(Which which, absl::Duration timeout);
+  // Looks for the next frame of a reader's only lane for a short while, and for nothing else: what
+  // comes soon is found soonest so. Returns what was found last; kNothing if that is something to
+  // wait for, for readers of several lanes, and for those that park at once.
+  ReadState LookOn(Frame& frame);
   LaneStart StartOf(uint64_t lane_id) const;
   // Takes note of a gap in this lane; no further frame is given before it was told.
   void NoteGap(Lane& lane);
