@@ -10,7 +10,6 @@
 #ifndef CAUSEWAY_AGENTS_READER_H_
 #define CAUSEWAY_AGENTS_READER_H_
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -25,6 +24,7 @@
 #include "agents/stream_options.h"
 #include "mmapcore/lane_reader.h"
 #include "mmapcore/reader_policy.h"
+#include "mmapcore/tally.h"
 #include "mmapcore/wait_mode.h"
 
 namespace causeway {
@@ -110,14 +110,12 @@ struct ReaderTurn {
   LaneReader* lane = nullptr;
   uint64_t lane_id = 0;
   uint32_t frames_left = 0;  // of this turn
-  std::atomic<uint64_t> frames{0};
-  std::atomic<uint64_t> payload_bytes{0};
+  Tally frames;
+  Tally payload_bytes;
 
   Frame Taken(const FrameView& view) {
-    // Relaxed, and no addition in one step: one thread writes, others only look.
-    frames.store(frames.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-    payload_bytes.store(payload_bytes.load(std::memory_order_relaxed) + view.size,
-                        std::memory_order_relaxed);
+    frames.Add(1);
+    payload_bytes.Add(view.size);
     return {view.payload(), lane_id, view.position};
   }
 };

@@ -43,11 +43,6 @@ LaneEnd ToLaneEnd(EndCause cause) {
   return LaneEnd::kClosed;
 }
 
-// One thread writes, others only look.
-void Add(std::atomic<uint64_t>& counter, uint64_t amount) {
-  counter.store(counter.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
-}
-
 absl::StatusOr<Mapping> MapPage(const MappedFile& file, uint64_t offset) {
   MappingOptions options;
   options.guarded = SigbusGuard::installed();
@@ -106,7 +101,7 @@ bool ReaderLanes::TryServe(Which which, Frame& frame) {
         turn_.lane_id = lane.id;
         turn_.frames_left = which == Which::kNext ? kFramesPerTurn - 1 : 0;
         frame = turn_.Taken(view);
-        Add(frames_skipped_, skipped_);
+        frames_skipped_.Add(skipped_);
         return true;
       case ReadState::kNothing:
       case ReadState::kNotJoined:
@@ -148,8 +143,8 @@ void ReaderLanes::NoteGap(Lane& lane) {
   gap_->frame.lane_id = lane.id;
   gap_->frame.position = gap.begin;
   gap_->gap = gap;
-  Add(gaps_, 1);
-  if (gap.frames != LaneGap::kUnknown) Add(frames_missed_, gap.frames);
+  gaps_.Add(1);
+  if (gap.frames != LaneGap::kUnknown) frames_missed_.Add(gap.frames);
 }
 
 void ReaderLanes::CutOff(const absl::Status& why) {
@@ -419,14 +414,14 @@ std::vector<LaneLag> ReaderLanes::Lags() const {
 
 ReaderCounters ReaderLanes::counters() const {
   absl::MutexLock lock(&mutex_);
-  return {.frames = turn_.frames.load(std::memory_order_relaxed),
-          .payload_bytes = turn_.payload_bytes.load(std::memory_order_relaxed),
+  return {.frames = turn_.frames.value(),
+          .payload_bytes = turn_.payload_bytes.value(),
           .lanes_opened = opened_,
           .lanes_ended = ended_,
           .lanes_lost = lost_count_,
-          .gaps = gaps_.load(std::memory_order_relaxed),
-          .frames_missed = frames_missed_.load(std::memory_order_relaxed),
-          .frames_skipped = frames_skipped_.load(std::memory_order_relaxed)};
+          .gaps = gaps_.value(),
+          .frames_missed = frames_missed_.value(),
+          .frames_skipped = frames_skipped_.value()};
 }
 
 }  // namespace causeway

@@ -26,6 +26,7 @@
 #include "mmapcore/mapped_file.h"
 #include "mmapcore/reader_policy.h"
 #include "mmapcore/segment_supply.h"
+#include "mmapcore/tally.h"
 #include "mmapcore/wait_set.h"
 
 namespace causeway {
@@ -152,9 +153,9 @@ class ReaderLanes {
   std::optional<Delivery> gap_;  // to be told before anything else
   absl::Status cut_off_;         // OutOfRange
   uint64_t skipped_ = 0;         // of the last frame
-  std::atomic<uint64_t> gaps_{0};
-  std::atomic<uint64_t> frames_missed_{0};
-  std::atomic<uint64_t> frames_skipped_{0};
+  Tally gaps_;
+  Tally frames_missed_;
+  Tally frames_skipped_;
   bool seen_a_lane_ = false;
   bool stopped_ = false;  // fenced or closed
   EndCause end_cause_ = EndCause::kClosed;

@@ -63,11 +63,6 @@ absl::Status CheckOptions(const LaneWriterOptions& options, std::span<const File
   return absl::OkStatus();
 }
 
-// Counters have one writer: no read-modify-write is needed.
-void Add(std::atomic<uint64_t>& counter, uint64_t amount) {
-  counter.store(counter.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
-}
-
 }  // namespace
 
 class LaneWriter::RosterUse {
@@ -174,18 +169,18 @@ Refusal LaneWriter::Roll(uint64_t length) {
     RecordDamage(lane_mapping_.damage());
     return Refusal::kDamaged;
   }
-  Add(segments_refused_, segments_.AdoptReady());
+  segments_refused_.Add(segments_.AdoptReady());
   FreeRetiredRosters();
   GoQuietIfAwake();
   FreeLeftSegments();
   WriterSegments::Segment& last = segments_.current();
-  const uint64_t frames = frames_.load(std::memory_order_relaxed);
+  const uint64_t frames = frames_.value();
   WriterSegments::Segment* next = segments_.TakeFor(length, frames);
   while (next == nullptr && LapOldestSegment(length)) next = segments_.TakeFor(length, frames);
   if (next == nullptr) {
     segments_.RequestFor(length);
     held_bytes_.store(segments_.held_bytes(), std::memory_order_relaxed);
-    Add(segment_waits_, 1);
+    segment_waits_.Add(1);
     // Whoever tries again at once should not take the cursors' lines away from busy readers.
     for (int i = 0; i < kPausesWhenFull; ++i) SpinPause();
     return Refusal::kFull;
@@ -197,8 +192,8 @@ Refusal LaneWriter::Roll(uint64_t length) {
   // in place. Nobody is woken for this: there is no frame yet.
   HeaderWordAt(segment_, tail_)
       .StoreRelease(EncodeHeaderWord(0, FrameMark(FrameKind::kEnd, last.generation)));
-  Add(rolls_, 1);
-  if (next->used_before) Add(recycles_, 1);
+  rolls_.Add(1);
+  if (next->used_before) recycles_.Add(1);
   // Pairs with the acquires of readers that begin at the latest frame.
   lane_page_->newest_offset.StoreRelease(next->extent.offset);
   UseSegment(*next);
@@ -232,7 +227,7 @@ bool LaneWriter::LapOldestSegment(uint64_t length) {
   const size_t left = segments_.CountLeft(LowestCursor(*roster, Wishes::kIgnored));
   if (!segments_.FreeingHelps(length, left)) return false;
   if (FreeSegments(1, *roster, Wishes::kIgnored) == 0) return false;
-  Add(laps_, 1);
+  laps_.Add(1);
   return true;
 }
 
@@ -304,15 +299,15 @@ void LaneWriter::RingForSleepers(const Roster& roster) {
     if (sleep != 0 && entry.cursor->FirstLookAtSleep(sleep)) ring = true;
   }
   if (!ring) return;
-  frames_at_sleep_.store(frames_.load(std::memory_order_relaxed), std::memory_order_relaxed);
+  frames_at_sleep_.store(frames_.value(), std::memory_order_relaxed);
   Ring(lane_page_->doorbell);
-  Add(rings_, 1);
+  rings_.Add(1);
 }
 
 void LaneWriter::GoQuietIfAwake() {
   if (options_.sleep_watch == nullptr || fences_itself_) return;
   if (!looks_.load(std::memory_order_relaxed)) return;
-  const uint64_t frames = frames_.load(std::memory_order_relaxed);
+  const uint64_t frames = frames_.value();
   if (frames - frames_at_sleep_.load(std::memory_order_relaxed) < kFramesBeforeQuiet) return;
   if (options_.sleep_watch->Watch(this)) return;
   frames_at_sleep_.store(frames, std::memory_order_relaxed);  // Not again at each roll.
@@ -351,7 +346,7 @@ bool LaneWriter::ListDoorbells(std::vector<WaitedWord>* words) {
 }
 
 void LaneWriter::Resume() {
-  frames_at_sleep_.store(frames_.load(std::memory_order_relaxed), std::memory_order_relaxed);
+  frames_at_sleep_.store(frames_.value(), std::memory_order_relaxed);
   lane_page_->writer_quiet.StoreRelaxed(0);
   looks_.store(true, std::memory_order_relaxed);
   // I11. A commit that did not look yet has stored its frame before this barrier, and the sleeper,
@@ -444,7 +439,7 @@ void LaneWriter::Close() {
 
 bool LaneWriter::Drained() {
   // Readers that have just joined hold everything, of which there is nothing.
-  return frames_.load(std::memory_order_relaxed) == 0 || LowestHold() >= head();
+  return frames_.value() == 0 || LowestHold() >= head();
 }
 
 bool LaneWriter::DrainUntil(Deadline deadline) {
@@ -519,15 +514,15 @@ absl::Status LaneWriter::status() const {
 
 LaneWriterCounters LaneWriter::counters() const {
   constexpr auto kRelaxed = std::memory_order_relaxed;
-  return {.frames = frames_.load(kRelaxed),
-          .payload_bytes = payload_bytes_.load(kRelaxed),
-          .rolls = rolls_.load(kRelaxed),
-          .recycles = recycles_.load(kRelaxed),
-          .segment_waits = segment_waits_.load(kRelaxed),
-          .laps = laps_.load(kRelaxed),
-          .rings = rings_.load(kRelaxed),
+  return {.frames = frames_.value(),
+          .payload_bytes = payload_bytes_.value(),
+          .rolls = rolls_.value(),
+          .recycles = recycles_.value(),
+          .segment_waits = segment_waits_.value(),
+          .laps = laps_.value(),
+          .rings = rings_.value(),
           .bad_cursors = bad_cursors_.load(kRelaxed),
-          .segments_refused = segments_refused_.load(kRelaxed),
+          .segments_refused = segments_refused_.value(),
           .segment_bytes = held_bytes_.load(kRelaxed)};
 }
 

@@ -32,6 +32,7 @@
 #include "mmapcore/segment_supply.h"
 #include "mmapcore/sleep_watch.h"
 #include "mmapcore/spin_pause.h"
+#include "mmapcore/tally.h"
 #include "mmapcore/writer_segments.h"
 
 namespace causeway {
@@ -278,10 +279,8 @@ class LaneWriter final : private QuietLane {
   }
 
   void Count(uint64_t length) {
-    // Relaxed, and no addition in one step: one thread writes, others only look.
-    frames_.store(frames_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-    payload_bytes_.store(payload_bytes_.load(std::memory_order_relaxed) + length,
-                         std::memory_order_relaxed);
+    frames_.Add(1);
+    payload_bytes_.Add(length);
   }
 
   // Keeps SetRoster() from freeing rosters while it exists, as a claim does.
@@ -334,8 +333,8 @@ class LaneWriter final : private QuietLane {
   std::atomic<uint64_t> claimed_{0};  // length of the claim + 1; 0: none, and no roster in use
   std::atomic<const Roster*> roster_;
   const Mapping* mapping_ = nullptr;
-  std::atomic<uint64_t> frames_{0};
-  std::atomic<uint64_t> payload_bytes_{0};
+  Tally frames_;
+  Tally payload_bytes_;
   uint64_t base_position_ = 0;
 
   const LaneWriterOptions options_;
@@ -349,13 +348,13 @@ class LaneWriter final : private QuietLane {
 
   std::atomic<size_t> reader_count_{0};
   std::atomic<uint64_t> frames_at_sleep_{0};  // when a reader was last found asleep
-  std::atomic<uint64_t> rolls_{0};
-  std::atomic<uint64_t> recycles_{0};
-  std::atomic<uint64_t> segment_waits_{0};
-  std::atomic<uint64_t> laps_{0};
-  std::atomic<uint64_t> rings_{0};
+  Tally rolls_;
+  Tally recycles_;
+  Tally segment_waits_;
+  Tally laps_;
+  Tally rings_;
   std::atomic<uint64_t> bad_cursors_{0};
-  std::atomic<uint64_t> segments_refused_{0};
+  Tally segments_refused_;
   std::atomic<uint64_t> held_bytes_{0};
   std::atomic<bool> fenced_{false};
 
