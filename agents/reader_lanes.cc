@@ -403,8 +403,8 @@ std::vector<LaneLag> ReaderLanes::Lags() const {
   absl::MutexLock lock(&mutex_);
   for (const auto& [id, lane] : lanes_) {
     // Relaxed: numbers for people. The lane page is another process's: it may hold anything.
-    const auto& page = *reinterpret_cast<const LanePage*>(lane->lane_page.data());
-    const auto& cursor = *reinterpret_cast<const CursorPage*>(lane->cursor_page.data());
+    const auto& page = PageAt<LanePage>(lane->lane_page.data());
+    const auto& cursor = PageAt<CursorPage>(lane->cursor_page.data());
     const uint64_t position = cursor.position.LoadRelaxed();
     const uint64_t head = std::max(page.committed_position.LoadRelaxed(), position);
     lags.push_back({id, lane->label, position, head - position, lane->ended});

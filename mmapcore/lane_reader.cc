@@ -64,7 +64,7 @@ absl::StatusOr<std::unique_ptr<LaneReader>> LaneReader::Create(MappedFile lane_f
                     .guarded = guarded});
   if (!cursor_mapping.ok()) return cursor_mapping.status();
 
-  CursorPage& cursor = *reinterpret_cast<CursorPage*>(cursor_mapping->mutable_data());
+  CursorPage& cursor = PageAt<CursorPage>(cursor_mapping->mutable_data());
   if (IsPublished(cursor.page)) {
     return absl::FailedPreconditionError(
         absl::StrFormat("%s: the cursor page at offset %u has been published before; a cursor page "
@@ -96,10 +96,10 @@ LaneReader::LaneReader(MappedFile lane_file, Mapping lane_mapping, uint64_t lane
       lappable_(!Holds(options.policy)),
       segments_(std::move(lane_file), options.identity, options.max_mapped_bytes),
       lane_mapping_(std::move(lane_mapping)),
-      lane_page_(reinterpret_cast<const LanePage*>(lane_mapping_.data())),
+      lane_page_(&PageAt<LanePage>(lane_mapping_.data())),
       cursor_mapping_(std::move(cursor_mapping)),
       lane_page_offset_(lane_page_offset) {
-  cursor_ = reinterpret_cast<CursorPage*>(cursor_mapping_.mutable_data());
+  cursor_ = &PageAt<CursorPage>(cursor_mapping_.mutable_data());
 }
 
 LaneReader::~LaneReader() { Close(); }
@@ -237,7 +237,7 @@ absl::Status LaneReader::CheckLanePage() const {
 
 absl::Status LaneReader::FollowEnd() {
   // I3. Relaxed: after the acquire of the END.
-  const SegmentHeader& header = *reinterpret_cast<const SegmentHeader*>(segment_);
+  const SegmentHeader& header = PageAt<SegmentHeader>(segment_);
   const FileExtent next = {.offset = header.next_offset.LoadRelaxed(),
                            .length = header.next_length.LoadRelaxed()};
   const uint64_t named_at = segment_offset_ + offsetof(SegmentHeader, next_offset);
@@ -274,6 +274,7 @@ absl::StatusOr<LaneReader::Place> LaneReader::Visit(FileExtent extent, uint64_t 
                        .previous_offset = header.previous_offset.LoadRelaxed()};
   // I10: the words belong to one use. Pairs with the fence in WriterSegments::EndUse().
   std::atomic_thread_fence(std::memory_order_acquire);
+  // Again: the two are compared, and nothing but their being equal is believed.
   const uint64_t again = header.generation.LoadRelaxed();
   if (place.base_position > kMaxBasePosition || place.base_frame > kMaxBasePosition ||
       generation == 0 || again != generation) {

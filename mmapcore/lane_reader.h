@@ -287,8 +287,7 @@ class LaneReader {
     // Pairs with the fence in WriterSegments::EndUse(): if any load before was of a byte that was
     // stored behind that fence, the load below finds the generation changed.
     std::atomic_thread_fence(std::memory_order_acquire);
-    return reinterpret_cast<const SegmentHeader*>(segment_)->generation.LoadRelaxed() ==
-           generation_;
+    return PageAt<SegmentHeader>(segment_).generation.LoadRelaxed() == generation_;
   }
   bool ReleaseLappable();
   // Ordinal in the lane of the frame at offset_.

@@ -33,6 +33,7 @@ absl::StatusOr<LaneReader::Place> LaneReader::FindOldest() {
     place = Visit({.offset = oldest}, lane_page_offset_ + offsetof(LanePage, oldest_offset));
     if (place.ok() || absl::IsResourceExhausted(place.status()) || !lappable_) return place;
   }
+  // Again: whether it has changed is all that is asked; the value is not used.
   if (lane_page_->oldest_offset.LoadAcquire() != oldest) {
     return absl::UnavailableError("the oldest segment changes faster than it can be looked at");
   }

@@ -44,10 +44,8 @@ class Vandal {
 
   std::byte* bytes() { return mapping_.mutable_data(); }
   uint64_t size() const { return mapping_.length(); }
-  LanePage& lane_page() { return *reinterpret_cast<LanePage*>(bytes()); }
-  SegmentHeader& segment(uint64_t offset) {
-    return *reinterpret_cast<SegmentHeader*>(bytes() + offset);
-  }
+  LanePage& lane_page() { return PageAt<LanePage>(bytes()); }
+  SegmentHeader& segment(uint64_t offset) { return PageAt<SegmentHeader>(bytes() + offset); }
   SharedWord<uint64_t>& word(uint64_t offset) { return HeaderWordAt(bytes(), offset); }
 
  private:

@@ -62,7 +62,7 @@ class ReaderCursor {
   ReaderCursor(Mapping mapping, std::string label, const LaneIdentity& lane, uint64_t reader_id,
                ReaderPolicy policy)
       : mapping_(std::move(mapping)),
-        page_(reinterpret_cast<const CursorPage*>(mapping_.data())),
+        page_(&PageAt<CursorPage>(mapping_.data())),
         label_(std::move(label)),
         lane_(lane),
         reader_id_(reader_id),

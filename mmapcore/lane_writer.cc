@@ -94,7 +94,7 @@ absl::StatusOr<std::unique_ptr<LaneWriter>> LaneWriter::Create(MappedFile lane_f
                                                        .populate = Populate::kForWriting,
                                                        .guarded = SigbusGuard::installed()});
   if (!lane_mapping.ok()) return lane_mapping.status();
-  LanePage& lane_page = *reinterpret_cast<LanePage*>(lane_mapping->mutable_data());
+  LanePage& lane_page = PageAt<LanePage>(lane_mapping->mutable_data());
   if (IsPublished(lane_page.page)) {
     return absl::FailedPreconditionError(absl::StrFormat(
         "%s: the lane page at offset %u has been published before; a lane has one writer, for once",
@@ -127,7 +127,7 @@ LaneWriter::LaneWriter(MappedFile lane_file, Mapping lane_mapping, const LaneWri
       roster_(new Roster),
       options_(options),
       lane_mapping_(std::move(lane_mapping)),
-      lane_page_(reinterpret_cast<LanePage*>(lane_mapping_.mutable_data())),
+      lane_page_(&PageAt<LanePage>(lane_mapping_.mutable_data())),
       segments_(std::move(lane_file), options.identity, options.segment_bytes,
                 options.capacity_bytes, options.keep_idle, supply) {}
 

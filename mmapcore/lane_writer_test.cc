@@ -465,7 +465,7 @@ TEST(LaneWriter, RingsOncePerSleep) {
   absl::StatusOr<Mapping> page =
       Mapping::MapWhole(lane.cursor_file(1), {.protection = Protection::kReadWrite});
   ASSERT_THAT(page, IsOk());
-  auto* const cursor = reinterpret_cast<CursorPage*>(page->mutable_data() + kHeaderPageBytes);
+  auto* const cursor = &PageAt<CursorPage>(page->mutable_data() + kHeaderPageBytes);
   for (uint32_t sleep = 1; sleep <= 3; ++sleep) {
     cursor->parked.StoreRelaxed(sleep);
     for (int i = 0; i < 10; ++i) ASSERT_TRUE(Write(lane.writer(), 1, 8));
@@ -484,7 +484,7 @@ TEST(LaneWriter, ACursorBeyondTheHeadHoldsNothing) {
   absl::StatusOr<Mapping> page =
       Mapping::MapWhole(lane.cursor_file(1), {.protection = Protection::kReadWrite});
   ASSERT_THAT(page, IsOk());
-  auto* const cursor = reinterpret_cast<CursorPage*>(page->mutable_data() + kHeaderPageBytes);
+  auto* const cursor = &PageAt<CursorPage>(page->mutable_data() + kHeaderPageBytes);
   cursor->position.StoreRelease(~uint64_t{0} - 5);
   for (uint64_t i = 0; i < 100; ++i) ASSERT_TRUE(Write(lane.writer(), i, 1000));
   EXPECT_EQ(lane.writer().counters().bad_cursors, 0u);
@@ -496,7 +496,7 @@ TEST(LaneWriter, ACursorPageOfSomebodyElseHoldsNothingAndIsCounted) {
   absl::StatusOr<Mapping> page =
       Mapping::MapWhole(lane.cursor_file(1), {.protection = Protection::kReadWrite});
   ASSERT_THAT(page, IsOk());
-  auto* const cursor = reinterpret_cast<CursorPage*>(page->mutable_data() + kHeaderPageBytes);
+  auto* const cursor = &PageAt<CursorPage>(page->mutable_data() + kHeaderPageBytes);
   cursor->page.lane_id.StoreRelaxed(999);
   cursor->position.StoreRelease(1);
   for (uint64_t i = 0; i < 100; ++i) ASSERT_TRUE(Write(lane.writer(), i, 1000));

@@ -71,7 +71,7 @@ absl::StatusOr<uint64_t> ReaderSegments::LengthAt(uint64_t offset, const PageIde
                                                   const MappingOptions& options) const {
   const auto length_in = [&](const Mapping& mapping) -> absl::StatusOr<uint64_t> {
     const absl::StatusOr<PageIdentity> found =
-        ReadPage(*reinterpret_cast<const PageHeader*>(mapping.data()), expected, file_.label());
+        ReadPage(PageAt<PageHeader>(mapping.data()), expected, file_.label());
     if (mapping.damaged()) return mapping.damage();
     if (!found.ok()) return AsDamage(found.status());
     return found->length;

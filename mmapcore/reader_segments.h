@@ -25,9 +25,7 @@ class ReaderSegments {
     Mapping mapping;
     uint64_t last_use = 0;
 
-    const SegmentHeader& header() const {
-      return *reinterpret_cast<const SegmentHeader*>(mapping.data());
-    }
+    const SegmentHeader& header() const { return PageAt<SegmentHeader>(mapping.data()); }
   };
 
   ReaderSegments(MappedFile file, const LaneIdentity& lane, uint64_t max_mapped_bytes)

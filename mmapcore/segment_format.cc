@@ -54,6 +54,7 @@ static_assert(offsetof(LanePage, oldest_offset) == 256);
 static_assert(offsetof(LanePage, newest_offset) == 264);
 static_assert(offsetof(LanePage, doorbell) == 384);
 static_assert(offsetof(LanePage, writer_parked) == 512);
+static_assert(offsetof(LanePage, writer_quiet) == 516);
 static_assert(offsetof(LanePage, committed_position) == 640);
 static_assert(offsetof(LanePage, reserved) == 648);
 
@@ -65,6 +66,13 @@ static_assert(offsetof(CursorPage, position) == 128);
 static_assert(offsetof(CursorPage, parked) == 256);
 static_assert(offsetof(CursorPage, doorbell) == 384);
 static_assert(offsetof(CursorPage, reserved) == 388);
+
+// What is loaded twice may differ: a page is looked at word by word, never as a whole.
+static_assert(!std::is_copy_constructible_v<PageHeader> && !std::is_copy_assignable_v<PageHeader>);
+static_assert(!std::is_copy_constructible_v<SegmentHeader>);
+static_assert(!std::is_copy_constructible_v<LanePage>);
+static_assert(!std::is_copy_constructible_v<CursorPage>);
+static_assert(!std::is_convertible_v<const SharedWord<uint64_t>&, uint64_t>);
 
 static_assert(kMaxFrameBytes <= UINT32_MAX);
 static_assert(SegmentBytesForFrame(kMaxFrameBytes) <= kMaxSegmentBytes);
@@ -150,6 +158,7 @@ constinit const uint64_t kLayoutHash = HashLayout({
     offsetof(LanePage, newest_offset),
     offsetof(LanePage, doorbell),
     offsetof(LanePage, writer_parked),
+    offsetof(LanePage, writer_quiet),
     offsetof(LanePage, committed_position),
     // CursorPage
     sizeof(CursorPage),

@@ -62,7 +62,8 @@
 // Little-endian, fixed-width words, all of them SharedWord: no pointers, no bool, no bit-fields.
 // All-zero means empty. Each word has one writer for its whole life. Offsets count from the start
 // of the lane file. Whoever reads loads a word once, validates the local copy, and never trusts it:
-// wrong bytes give DATA_LOSS with the file and the offset.
+// wrong bytes give DATA_LOSS with the file and the offset. Nobody copies a page: it does not
+// compile.
 
 #ifndef CAUSEWAY_MMAPCORE_SEGMENT_FORMAT_H_
 #define CAUSEWAY_MMAPCORE_SEGMENT_FORMAT_H_
@@ -71,6 +72,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <type_traits>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -248,6 +250,23 @@ struct CursorPage {
   SharedWord<uint32_t> doorbell;
   uint8_t reserved[3708];
 };
+
+// Mapped bytes as one of the pages above, in place. This and HeaderWordAt() are the only ways from
+// the bytes of a mapping to words of it (tools/tidy/tidy.py refuses others): so whatever another
+// process may have stored is behind a SharedWord, which cannot be copied or compared in place, but
+// only loaded into a local. `bytes`: 8-byte aligned, and at least as many as the page is long.
+template <typename Page>
+concept SharedPage = std::is_same_v<Page, PageHeader> || std::is_same_v<Page, SegmentHeader> ||
+                     std::is_same_v<Page, LanePage> || std::is_same_v<Page, CursorPage>;
+
+template <SharedPage Page>
+Page& PageAt(std::byte* bytes) {
+  return *reinterpret_cast<Page*>(bytes);
+}
+template <SharedPage Page>
+const Page& PageAt(const std::byte* bytes) {
+  return *reinterpret_cast<const Page*>(bytes);
+}
 
 // A cursor that holds nothing: what a reader stores when it closes.
 inline constexpr uint64_t kPositionPastAll = ~uint64_t{0};

@@ -12,9 +12,11 @@ namespace causeway {
 // A word of a mapping, in place: structs of shared memory consist of these and of padding. All-zero
 // bytes are a SharedWord of value zero, so a fresh extent needs no construction.
 //
-// There is no conversion to T and no operator: each access says its order, and one access is one
-// load. Whoever reads a word keeps the value in a local and validates that local; a second load may
-// return something else, since the other side is another process and possibly hostile.
+// There is no conversion to T, no copy and no operator: each access says its order, and one access
+// is one load. Whoever reads a word keeps the value in a local and validates that local; a second
+// load may return something else, since the other side is another process and possibly hostile. So
+// tools/tidy/tidy.py refuses a function that loads the same word twice, unless a comment that
+// begins with "Again:" says why it must (a sequence lock does, and compares).
 //
 // The order names say what the access is for:
 //   Release/Acquire: publishes what was written before it, to whoever acquires it.
@@ -30,8 +32,8 @@ class SharedWord {
   SharedWord(const SharedWord&) = delete;
   SharedWord& operator=(const SharedWord&) = delete;
 
-  T LoadRelaxed() const { return value_.load(std::memory_order_relaxed); }
-  T LoadAcquire() const { return value_.load(std::memory_order_acquire); }
+  [[nodiscard]] T LoadRelaxed() const { return value_.load(std::memory_order_relaxed); }
+  [[nodiscard]] T LoadAcquire() const { return value_.load(std::memory_order_acquire); }
   void StoreRelaxed(T value) { value_.store(value, std::memory_order_relaxed); }
   void StoreRelease(T value) { value_.store(value, std::memory_order_release); }
 

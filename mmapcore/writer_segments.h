@@ -31,7 +31,7 @@ class WriterSegments {
     bool used_before = false;      // before its present use
     int64_t idle_since_nanos = 0;  // of CLOCK_MONOTONIC, when it became free
 
-    SegmentHeader& header() { return *reinterpret_cast<SegmentHeader*>(mapping.mutable_data()); }
+    SegmentHeader& header() { return PageAt<SegmentHeader>(mapping.mutable_data()); }
     uint64_t end_position() const { return base_position + extent.length; }
   };
 

@@ -138,8 +138,128 @@ def stale_example(path, text, tree):
             yield text.count('\n', 0, match.start()) + 1, f'differs from the example in {match[1]}'
 
 
+CAST = re.compile(r'\b(reinterpret|static)_cast<\s*((?:[^<>]|<[^<>]*>)*?)\s*>|(?<![\w>])\((?:const )?'
+                  r'((?:SharedWord<\w+>|(?:Page|Segment)Header|LanePage|CursorPage)\s*[*&])\)')
+SHARED = re.compile(r'(SharedWord<\w+>|(?:Page|Segment)Header|LanePage|CursorPage)[*&]*$')
+HARMLESS = re.compile(r'((unsigned )?char|(std::)?(byte|uint8_t)|void|sockaddr)[*&]+$|'
+                      r'(std::)?uintptr_t$')
+
+
+def mapped_word(path, text, tree):
+    """Mapped bytes become words through PageAt() and HeaderWordAt() alone: both give SharedWords."""
+    if not path.endswith(('.h', '.cc')):
+        return
+    for number, line in lines_of(blank(text)):
+        if 'atomic_ref' in line:
+            yield number, 'std::atomic_ref; words of a mapping are SharedWord (PageAt, HeaderWordAt)'
+        for match in CAST.finditer(line):
+            target = re.sub(r'\b(const|volatile|causeway::)\s*|\s*(?=[*&])', '', match[2] or match[3])
+            refused = not HARMLESS.match(target) if match[1] == 'reinterpret' else SHARED.match(
+                target)
+            if refused:
+                yield number, f'a cast to {target}; from mapped bytes use PageAt or HeaderWordAt'
+
+
+LOAD = re.compile(r'\bLoad(?:Relaxed|Acquire)\(\)')
+# What may stand before it: names, members, calls and indices, without operators around them.
+POSTFIX_PART = re.compile(r'(?:[\w\])]|::|->|\.)$')
+SCOPE = re.compile(r'\b(namespace|class|struct|union|enum|extern)\b[^;{}()]*$|\bextern\s+""\s*$')
+
+
+def second_load(path, text, tree):
+    """A function that loads a shared word twice may find two values, and must say why it does.
+
+    It looks at one function's text at a time, and takes two loads for the same if the words are
+    spelled the same. Behind `// Again:` stands the reason, on the same line or above.
+    """
+    if not path.endswith(('.h', '.cc')):
+        return
+    reasons = text.splitlines()
+    for begin, body in functions(blank(text)):
+        seen = set()
+        for match in LOAD.finditer(body):
+            word = loaded_word(body, match.start())
+            number = body.count('\n', 0, match.start()) + begin
+            if word in seen and not says_again(reasons, number):
+                yield number, (f'{word} is loaded again in one function; load it once into a local, '
+                               'or say why behind `// Again:`')
+            seen.add(word)
+
+
+def blank(text):
+    """C++ without its comments and the insides of its literals; lines stay where they are."""
+    token = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])\'', re.S)
+
+    def blanked(match):
+        if match[0][0] in '"\'':
+            return match[0][0] * 2
+        return '\n' * match[0].count('\n')
+
+    return token.sub(blanked, text)
+
+
+def functions(code):
+    """Yields (line, text) of each outermost block that is no namespace and no type."""
+    outer = []  # of the open braces: whether functions may stand inside
+    start = 0
+    last = 0  # end of the statement, or of the brace, before
+    for match in re.finditer(r'[{};]', code):
+        if match[0] == '{':
+            inside = all(outer) and bool(SCOPE.search(code[last:match.start()]))
+            if not inside and all(outer):
+                start = match.start()
+            outer.append(inside)
+        elif match[0] == '}' and outer:
+            if not outer.pop() and all(outer):
+                yield code.count('\n', 0, start) + 1, code[start:match.end()]
+        if all(outer):
+            last = match.end()
+
+
+def loaded_word(body, end):
+    """The expression whose Load...() begins at `end`, without white space."""
+    begin = end
+    while begin > 0:
+        if body[begin - 1].isspace():
+            # A line break within a chain of members; a space between two names ends it.
+            before = body[:begin].rstrip()
+            if not before.endswith(('.', '->', '::')) and not body[begin:end].startswith(
+                    ('.', '->')):
+                break
+            begin = len(before)
+        elif body[begin - 1] in ')]':
+            begin = opening(body, begin - 1)
+        elif POSTFIX_PART.search(body[max(0, begin - 2):begin]):
+            begin -= 2 if body[max(0, begin - 2):begin] in ('->', '::') else 1
+        else:
+            break
+    return re.sub(r'\s+', '', body[begin:end]).rstrip('.').removesuffix('->')
+
+
+def opening(body, at):
+    """Where the bracket is that the one at `at` closes."""
+    depth = 0
+    for begin in range(at, -1, -1):
+        depth += (body[begin] in ')]') - (body[begin] in '([')
+        if depth == 0:
+            return begin
+    return 0
+
+
+def says_again(lines, number):
+    """Whether `// Again:` stands on line `number`, or in the comment that ends right above."""
+    if '// Again:' in lines[number - 1]:
+        return True
+    above = number - 2
+    while above >= 0 and lines[above].lstrip().startswith('//'):
+        if lines[above].lstrip().startswith('// Again:'):
+            return True
+        above -= 1
+    return False
+
+
 RULES = (long_file, banned_name, include_guard, grpc_header, build_glob, unfinished,
-         trailing_space, broken_link, stale_example)
+         trailing_space, broken_link, stale_example, mapped_word, second_load)
 
 
 class Tree:

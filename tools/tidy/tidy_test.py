@@ -96,6 +96,75 @@ class TidyTest(unittest.TestCase):
         self.assertEqual(stale('int z;\n'), [2])
         self.assertEqual(stale('int y;\n', 'none.md'), [2])
 
+    def test_mapped_word(self):
+        for text in ('auto& page = *reinterpret_cast<const LanePage*>(mapping.data());',
+                     'auto* w = reinterpret_cast<uint64_t*>(bytes + 8);',
+                     'auto* w = reinterpret_cast<const volatile std::uint32_t *>(bytes);',
+                     'auto& w = *reinterpret_cast<SharedWord<uint64_t>*>(bytes);',
+                     'auto* w = reinterpret_cast<std::atomic<uint64_t>*>(bytes);',
+                     'auto* h = reinterpret_cast<MyHeader*>(bytes);',
+                     'auto* p = static_cast<const causeway::CursorPage*>(anything);',
+                     'auto* p = static_cast<SharedWord<uint32_t>*>(anything);',
+                     'auto* p = (const SegmentHeader*)(bytes);',
+                     'auto* p = (LanePage *)bytes;',
+                     'std::atomic_ref<uint64_t> word(x);'):
+            self.assertEqual(lines(tidy.mapped_word, 'a/b.cc', '\n' + text), [2], text)
+            self.assertEqual(lines(tidy.mapped_word, 'a/b.md', '\n' + text), [], text)
+        for text in ('PageAt<LanePage>(mapping.data()).doorbell.LoadRelaxed()',
+                     'HeaderWordAt(bytes, 8).LoadAcquire()',
+                     'bind(fd, reinterpret_cast<const sockaddr*>(&address), size)',
+                     'std::string_view(reinterpret_cast<const char*>(bytes), 5)',
+                     'reinterpret_cast<unsigned char*>(bytes)', 'reinterpret_cast<std::byte *>(x)',
+                     'reinterpret_cast<uintptr_t>(address)', 'reinterpret_cast<void*>(begin)',
+                     'static_cast<uint64_t>(x)', 'static_cast<void>(x)', 'static_cast<T*>(x)',
+                     'void Look(const LanePage* page);', 'bool Same(LanePage&);',
+                     '// reinterpret_cast<LanePage*>(x)', '"reinterpret_cast<LanePage*>(x)"'):
+            self.assertEqual(lines(tidy.mapped_word, 'a/b.cc', '\n' + text), [], text)
+
+    def test_second_load(self):
+        def found(body, before='void F() {\n'):
+            return lines(tidy.second_load, 'a/b.cc', f'namespace a {{\n{before}{body}\n}}\n}}\n')
+
+        once = 'const auto x = page_->position.LoadAcquire();\n'
+        for again in ('if (page_->position.LoadAcquire() > 1) return;',
+                      'if (page_->position.LoadRelaxed() > 1) return;',
+                      'if (1 < page_\n     ->position\n  .LoadRelaxed()) return;',
+                      'auto f = [&] { return page_->position.LoadRelaxed(); };',
+                      '// It seems odd.\nG(page_->position.LoadRelaxed());',
+                      '// Again: why.\n\nG(page_->position.LoadRelaxed());',
+                      'for (;;) {\n  G(page_->position.LoadRelaxed());\n}'):
+            self.assertEqual(len(found(once + again)), 1, again)
+        for text in ('G(HeaderWordAt(s, Next(o, 1)).LoadAcquire(),'
+                     ' HeaderWordAt(s,  Next(o, 1)).LoadAcquire());',
+                     'G(words[Of(i)].LoadAcquire(), words[Of(i)].LoadAcquire());',
+                     'G((*segment)->header().generation.LoadAcquire(),'
+                     ' (*segment)->header().generation.LoadAcquire());'):
+            self.assertEqual(found(text), [3], text)
+        self.assertEqual(found(once + 'int y;\n' + once), [5])
+        # In a class, and in a constructor with initialisers.
+        self.assertEqual(found(once + once, 'class A {\n A() : a_{0}, b_(1) {\n') + ['end'],
+                         [5, 'end'])
+
+        for other in ('// Again: they are compared.\nG(page_->position.LoadRelaxed());',
+                      '// Again: they are compared,\n// as in a sequence lock.\n'
+                      'G(page_->position.LoadRelaxed());',
+                      'G(page_->position.LoadRelaxed());  // Again: they are compared.',
+                      'G(page_->parked.LoadRelaxed());',
+                      'G(other.page_->position.LoadRelaxed());',
+                      'G(other->page_->position.LoadRelaxed());',
+                      'G(HeaderWordAt(s, 1).LoadAcquire(), HeaderWordAt(s, 2).LoadAcquire());',
+                      'page_->position.StoreRelaxed(1);',
+                      'G(x);\n}\nvoid H() {\nG(page_->position.LoadRelaxed());',
+                      '// G(page_->position.LoadRelaxed());',
+                      'G("page_->position.LoadRelaxed()");'):
+            self.assertEqual(found(once + other), [], other)
+        # One place in a loop is one look of many at a word that changes.
+        self.assertEqual(found('while (word.LoadAcquire() == 0) Wait();'), [])
+        # Two functions of one class may look at the same word.
+        self.assertEqual(
+            found('}\n int B() { return w.LoadRelaxed(); }', 'class A : public B<int> {\n'
+                  'int A() {\n return w.LoadRelaxed();\n'), [])
+
     def test_exception_exempts_one_file_from_one_rule(self):
         tree = FakeTree(a='x \n', b='y \n')
         self.assertEqual(
