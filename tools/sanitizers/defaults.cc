@@ -5,15 +5,21 @@
 #pragma clang diagnostic ignored "-Wmissing-prototypes"
 #endif
 
+// From tools/packages-clang.txt.
+#define SYMBOLIZER ":external_symbolizer_path=/usr/lib/llvm-19/bin/llvm-symbolizer"
+
 extern "C" {
 
 const char* __asan_default_options() {
-  return "detect_stack_use_after_return=1:strict_string_checks=1:check_initialization_order=1";
+  return "detect_stack_use_after_return=1:strict_string_checks=1:check_initialization_order="
+         "1" SYMBOLIZER;
 }
 
-const char* __ubsan_default_options() { return "print_stacktrace=1:halt_on_error=1"; }
+const char* __ubsan_default_options() { return "print_stacktrace=1:halt_on_error=1" SYMBOLIZER; }
 
-const char* __tsan_default_options() { return "second_deadlock_stack=1:halt_on_error=1"; }
+const char* __tsan_default_options() {
+  return "second_deadlock_stack=1:halt_on_error=1" SYMBOLIZER;
+}
 
 // The system's libraries are not instrumented: what they order among themselves is invisible here.
 const char* __tsan_default_suppressions() {
