@@ -1,6 +1,7 @@
 #include "control/coordinator.h"
 
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -16,6 +17,7 @@
 #include "control/handoff/handoff_server.h"
 #include "control/handoff/process_watch.h"
 #include "control/log/log.h"
+#include "control/process/incarnation.h"
 #include "control/recovery.h"
 #include "control/service/admin_calls.h"
 #include "control/service/call_limiter.h"
@@ -128,14 +130,15 @@ absl::Status Coordinator::Parts::OpenState() {
       loop.get(), [this](uint64_t session_id) { ReportExit(session_id); });
   effects = std::make_unique<EffectDelivery>(EffectDelivery::Parts{
       .files = &files,
-      .slow_work = slow_work.get(),
+      .add_slow_work = [this](std::function<void()> work) { slow_work->Add(std::move(work)); },
       .links = &links,
       .handoff = handoff.get(),
       .processes = processes.get(),
       .splits = &splits,
-      .on_connection_lost = [this](uint64_t session_id, uint64_t connection_id) {
-        ReportLostConnection(session_id, connection_id);
-      }});
+      .on_connection_lost =
+          [this](uint64_t session_id, uint64_t connection_id) {
+            ReportLostConnection(session_id, connection_id);
+          }});
   state = std::make_unique<StateThread>(*std::move(catalog), store.get(), effects.get());
 
   absl::StatusOr<EpochStart> epoch = state->Run(
@@ -144,7 +147,8 @@ absl::Status Coordinator::Parts::OpenState() {
   if (absl::Status status = RecoverFiles(epoch->to_free, *state, files); !status.ok()) {
     return status;
   }
-  if (absl::Status status = RecoverSessions(epoch->to_check, *state, *processes); !status.ok()) {
+  if (absl::Status status = RecoverSessions(epoch->to_check, *state, FindIncarnation, *processes);
+      !status.ok()) {
     return status;
   }
   Log(LogLevel::kInfo, "state opened",
@@ -183,7 +187,8 @@ absl::Status Coordinator::Parts::Serve() {
   admin_server = *std::move(admin);
 
   // Last: agents begin here, and go on to the others.
-  gate = std::make_unique<SessionGate>(state.get(), &files, &links, handoff.get());
+  gate = std::make_unique<SessionGate>(SessionGate::Parts{
+      .state = state.get(), .files = &files, .links = &links, .handoff = handoff.get()});
   absl::StatusOr<UniqueFd> listening = ListenSeqpacket(directory.handoff_socket());
   if (!listening.ok()) return listening.status();
   return handoff->Serve(*std::move(listening), gate.get());

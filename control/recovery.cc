@@ -4,16 +4,13 @@
 #include <string>
 #include <utility>
 
-#include "absl/status/statusor.h"
 #include "control/log/log.h"
-#include "control/process/incarnation.h"
-#include "control/process/process_identity.h"
 #include "control/state/queries.h"
 
 namespace causeway {
 namespace {
 
-absl::StatusOr<std::vector<records::File>> RecordedFiles(StateThread& state) {
+absl::StatusOr<std::vector<records::File>> RecordedFiles(StateRunner& state) {
   return state.Run([](Catalog& catalog) -> absl::StatusOr<std::vector<records::File>> {
     std::vector<records::File> files;
     PageRequest next = {.size = kMaxPageSize};
@@ -28,18 +25,19 @@ absl::StatusOr<std::vector<records::File>> RecordedFiles(StateThread& state) {
 }
 
 // The process of a session; nothing where it could not be identified when it attached.
-absl::StatusOr<IncarnationFound> FindProcess(const records::Incarnation& incarnation) {
+absl::StatusOr<IncarnationFound> FindProcess(const IncarnationFinder& find,
+                                             const records::Incarnation& incarnation) {
   if (incarnation.pid() <= 0) return IncarnationFound{.state = Incarnation::kUnknown};
-  return FindIncarnation({.boot_id = incarnation.boot_id(),
-                          .pid_namespace = incarnation.pid_namespace(),
-                          .pid = static_cast<pid_t>(incarnation.pid()),
-                          .start_ticks = incarnation.start_time_ticks()});
+  return find({.boot_id = incarnation.boot_id(),
+               .pid_namespace = incarnation.pid_namespace(),
+               .pid = static_cast<pid_t>(incarnation.pid()),
+               .start_ticks = incarnation.start_time_ticks()});
 }
 
 }  // namespace
 
-absl::Status RecoverFiles(const std::vector<FileRange>& to_free, StateThread& state,
-                          FileStore& files) {
+absl::Status RecoverFiles(const std::vector<FileRange>& to_free, StateRunner& state,
+                          GrantedFiles& files) {
   absl::StatusOr<std::vector<records::File>> recorded = RecordedFiles(state);
   if (!recorded.ok()) return recorded.status();
   for (const records::File& file : *recorded) {
@@ -67,11 +65,11 @@ absl::Status RecoverFiles(const std::vector<FileRange>& to_free, StateThread& st
   return absl::OkStatus();
 }
 
-absl::Status RecoverSessions(const std::vector<records::Session>& sessions, StateThread& state,
-                             ProcessWatch& processes) {
+absl::Status RecoverSessions(const std::vector<records::Session>& sessions, StateRunner& state,
+                             const IncarnationFinder& find, ExitWatch& processes) {
   for (const records::Session& session : sessions) {
     const uint64_t id = session.session_id();
-    absl::StatusOr<IncarnationFound> found = FindProcess(session.incarnation());
+    absl::StatusOr<IncarnationFound> found = FindProcess(find, session.incarnation());
     if (!found.ok()) return found.status();
     switch (found->state) {
       case Incarnation::kDead: {

@@ -21,6 +21,8 @@
 #include "control/api/seqpacket/seqpacket.h"
 #include "control/api/v1/handoff.pb.h"
 #include "control/handoff/event_loop.h"
+#include "control/handoff/handoff_receiver.h"
+#include "control/handoff/handoff_sender.h"
 #include "control/handoff/outbound_queue.h"
 #include "control/process/peer_process.h"
 #include "mmapcore/unique_fd.h"
@@ -33,27 +35,6 @@ struct HandoffLimits {
   OutboundLimits outbound;                         // of each connection
 };
 
-// Names one connection; never reused.
-using ConnectionId = uint64_t;
-
-// What the connections bring, called on the event loop's thread, one call at a time. Must not
-// block.
-class HandoffReceiver {
- public:
-  virtual ~HandoffReceiver() = default;
-
-  // A process has introduced itself. Whatever it is answered comes with Send() or Refuse().
-  virtual void OnHello(ConnectionId connection, PeerProcess peer, const v1::Hello& hello) = 0;
-
-  // After OnHello(), perhaps before it was answered.
-  virtual void OnBringFile(ConnectionId connection, const v1::BringFile& request,
-                           UniqueFd descriptor) = 0;
-
-  // A connection that OnHello() was called for is closed; `reason` is for people. The last call for
-  // it.
-  virtual void OnClosed(ConnectionId connection, const std::string& reason) = 0;
-};
-
 // Accepts connections, takes the peers' identity from the kernel, parses strictly and keeps what is
 // to be sent until it can be sent. It waits for nothing but the kernel's events.
 //
@@ -62,7 +43,7 @@ class HandoffReceiver {
 // met: its session goes on, and it may connect again and resume.
 //
 // Thread-safe. The loop must be stopped before this object goes away.
-class HandoffServer {
+class HandoffServer : public HandoffSender {
  public:
   // A server without connections. `loop` must outlive it. ResourceExhausted: no descriptor left.
   static absl::StatusOr<std::unique_ptr<HandoffServer>> Create(EventLoop* loop,
@@ -75,19 +56,11 @@ class HandoffServer {
   HandoffServer(const HandoffServer&) = delete;
   HandoffServer& operator=(const HandoffServer&) = delete;
 
-  // Sends `event` with `descriptor`, which may be absent, after everything that was sent before on
-  // this connection; waits for nothing.
-  // NotFound: the connection is closed, or about to be; the event is lost.
-  // ResourceExhausted: a bound is met; the event is lost, and the connection is cut off.
-  // InvalidArgument: the event is longer than a datagram may be.
-  absl::Status Send(ConnectionId connection, const v1::HandoffEvent& event, UniqueFd descriptor);
-
-  // Tells the peer why, and closes the connection.
-  void Refuse(ConnectionId connection, const absl::Status& why);
-
-  // Closes the connection once what was sent has been taken by the socket, or at once if it has no
-  // room.
-  void Close(ConnectionId connection, const std::string& reason);
+  // Waits for nothing.
+  absl::Status Send(ConnectionId connection, const v1::HandoffEvent& event,
+                    UniqueFd descriptor) override;
+  void Refuse(ConnectionId connection, const absl::Status& why) override;
+  void Close(ConnectionId connection, const std::string& reason) override;
 
   // Accepts no more connections, and closes the listening socket.
   void StopAccepting();

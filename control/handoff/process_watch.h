@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "control/handoff/event_loop.h"
+#include "control/handoff/exit_watch.h"
 #include "mmapcore/unique_fd.h"
 
 namespace causeway {
@@ -20,7 +21,7 @@ namespace causeway {
 // may have inherited it, and with it perhaps the mappings.
 //
 // Thread-safe. The loop must be stopped before this object goes away.
-class ProcessWatch {
+class ProcessWatch : public ExitWatch {
  public:
   using OnExit = std::function<void(uint64_t session_id)>;
 
@@ -29,13 +30,9 @@ class ProcessWatch {
   ProcessWatch(const ProcessWatch&) = delete;
   ProcessWatch& operator=(const ProcessWatch&) = delete;
 
-  // Waits for the process of `pidfd`, which must be valid, on behalf of a session; instead of the
-  // one that was waited for before, if any.
-  // ResourceExhausted: fs.epoll.max_user_watches.
-  absl::Status Watch(uint64_t session_id, UniqueFd pidfd);
-
-  // Waits no more. A call of `on_exit` that has begun may still run. Not watched: nothing.
-  void Forget(uint64_t session_id);
+  absl::Status Watch(uint64_t session_id, UniqueFd pidfd) override;
+  // A call of `on_exit` that has begun may still run.
+  void Forget(uint64_t session_id) override;
 
  private:
   struct Subject {

@@ -185,7 +185,7 @@ absl::StatusOr<v1::DescribeAgentResponse> AdminCalls::DescribeAgent(
         if (!extents.ok()) return extents.status();
         v1::DescribeAgentResponse described;
         *described.mutable_agent() = AgentToApi(*agent);
-        const int64_t now = NowUnixMs();
+        const int64_t now = parts_.now_unix_ms();
         for (const ExtentView& view : *extents) {
           *described.add_extents() = GrantToApi(view, now);
         }
@@ -234,7 +234,7 @@ absl::StatusOr<v1::DescribeFileResponse> AdminCalls::DescribeFile(
         if (!extents.ok()) return extents.status();
         v1::DescribeFileResponse described;
         *described.mutable_file() = FileToApi(*file);
-        const int64_t now = NowUnixMs();
+        const int64_t now = parts_.now_unix_ms();
         for (const ExtentView& view : *extents) {
           *described.add_extents() = GrantToApi(view, now);
         }
@@ -255,7 +255,7 @@ absl::StatusOr<v1::ListExtentsResponse> AdminCalls::ListExtents(
   });
   if (!page.ok()) return WithDetail(page.status(), AboutPageToken());
   v1::ListExtentsResponse response;
-  const int64_t now = NowUnixMs();
+  const int64_t now = parts_.now_unix_ms();
   for (const ExtentView& view : page->items) *response.add_extents() = GrantToApi(view, now);
   response.set_next_page_token(page->next_token);
   return response;
@@ -324,7 +324,7 @@ absl::StatusOr<v1::CreateStreamResponse> AdminCalls::CreateStream(
   absl::StatusOr<StreamDetails> created =
       parts_.state->Run([&](Catalog& catalog) -> absl::StatusOr<StreamDetails> {
         absl::StatusOr<records::Stream> stream =
-            catalog.streams().Create(request.name(), request.options(), NowUnixMs());
+            catalog.streams().Create(request.name(), request.options(), parts_.now_unix_ms());
         if (!stream.ok()) return stream.status();
         return causeway::DescribeStream(catalog.books(), request.name());
       });

@@ -4,27 +4,32 @@
 #define CAUSEWAY_CONTROL_SERVICE_CALLS_H_
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <type_traits>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "control/api/v1/types.pb.h"
-#include "control/files/file_store.h"
+#include "control/files/granted_files.h"
 #include "control/state/catalog.h"
 #include "control/state/place.h"
-#include "control/state/state_thread.h"
+#include "control/state/state_runner.h"
 
 namespace causeway {
 
+// Milliseconds of the wall clock.
+int64_t NowUnixMs();
+
 // What calls work with; all of it outlives them.
 struct CallParts {
-  StateThread* state;
-  FileStore* files;
+  StateRunner* state;
+  GrantedFiles* files;
+  std::function<int64_t()> now_unix_ms = NowUnixMs;
 };
 
 // Runs `operation(catalog, session_id)` on the state thread for the session whose token has the
-// hash `token_sha256`. Errors as SessionOperations::Authenticate() and StateThread::Run().
+// hash `token_sha256`. Errors as SessionOperations::Authenticate() and StateRunner::Run().
 template <typename Operation>
 auto RunFor(const CallParts& parts, const std::string& token_sha256, Operation operation) {
   using Result = std::invoke_result_t<Operation, Catalog&, uint64_t>;
@@ -46,9 +51,6 @@ absl::Status CheckKey(const std::string& idempotency_key);
 absl::Status BackRanges(const CallParts& parts, const std::vector<FileRange>& ranges);
 
 v1::Extent ToApi(const records::Extent& extent);
-
-// Milliseconds of the wall clock.
-int64_t NowUnixMs();
 
 // How the errors of calls name what they are about (control/service/error_details.h).
 inline constexpr char kStreamResource[] = "causeway.v1.Stream";

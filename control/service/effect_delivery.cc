@@ -87,7 +87,7 @@ void EffectDelivery::DeliverOne(const SessionEnded& effect) {
 
 void EffectDelivery::DeliverOne(const RetireFile& effect) {
   parts_.files->Forget(effect.file_id);
-  parts_.slow_work->Add([files = parts_.files, effect] {
+  parts_.add_slow_work([files = parts_.files, effect] {
     const absl::Status removed = files->Remove(effect.name, effect.durability, effect.truncate);
     if (!removed.ok()) {
       Log(LogLevel::kError, "file cannot be removed",

@@ -7,10 +7,9 @@
 #include <functional>
 #include <utility>
 
-#include "control/files/file_store.h"
-#include "control/files/work_queue.h"
-#include "control/handoff/handoff_server.h"
-#include "control/handoff/process_watch.h"
+#include "control/files/granted_files.h"
+#include "control/handoff/exit_watch.h"
+#include "control/handoff/handoff_sender.h"
 #include "control/service/session_links.h"
 #include "control/service/split_waiters.h"
 #include "control/state/effect.h"
@@ -22,11 +21,12 @@ namespace causeway {
 class EffectDelivery : public EffectSink {
  public:
   struct Parts {
-    FileStore* files;
-    WorkQueue* slow_work;
+    GrantedFiles* files;
+    // Runs what it is given soon, on another thread, in order.
+    std::function<void(std::function<void()>)> add_slow_work;
     SessionLinks* links;
-    HandoffServer* handoff;
-    ProcessWatch* processes;
+    HandoffSender* handoff;
+    ExitWatch* processes;
     SplitWaiters* splits;
     // The session's connection is gone before it could be told.
     std::function<void(uint64_t session_id, uint64_t connection_id)> on_connection_lost;

@@ -43,7 +43,7 @@ absl::StatusOr<v1::OpenReaderResponse> ReaderCalls::Open(const std::string& toke
   OpenReader open = {.stream = request.stream(),
                      .idempotency_key = request.idempotency_key(),
                      .policy = request.policy(),
-                     .now_unix_ms = NowUnixMs()};
+                     .now_unix_ms = parts_.now_unix_ms()};
   if (request.create_if_missing()) open.create_options = request.create_options();
   absl::StatusOr<ReaderReservation> reserved =
       RunFor(parts_, token_sha256,
@@ -57,8 +57,9 @@ absl::StatusOr<v1::OpenReaderResponse> ReaderCalls::Open(const std::string& toke
   const uint64_t reader_id = reserved->grant.reader.reader_id();
   absl::Status status = BackRanges(parts_, reserved->to_back);
   while (status.ok()) {
-    absl::StatusOr<ReaderConfirmation> confirmed = parts_.state->Run(
-        [&](Catalog& catalog) { return catalog.readers().Confirm(reader_id, NowUnixMs()); });
+    absl::StatusOr<ReaderConfirmation> confirmed = parts_.state->Run([&](Catalog& catalog) {
+      return catalog.readers().Confirm(reader_id, parts_.now_unix_ms());
+    });
     status = confirmed.status();
     if (!status.ok()) break;
     if (confirmed->complete) return ToResponse(confirmed->grant);

@@ -5,9 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "control/log/log.h"
-#include "control/service/session_token.h"
 #include "mmapcore/mapped_file.h"
 
 namespace causeway {
@@ -57,60 +55,67 @@ absl::StatusOr<MappedFile> CheckBroughtFile(const v1::BringFile& request, Unique
 
 void SessionGate::OnHello(ConnectionId connection, PeerProcess peer, const v1::Hello& hello) {
   if (hello.protocol_version() != kProtocolVersion) {
-    handoff_.Refuse(connection, absl::FailedPreconditionError(absl::StrCat(
-                                    "the agent speaks version ", hello.protocol_version(),
-                                    " of the handoff protocol, and this coordinator version ",
-                                    kProtocolVersion, "; use the same release of both")));
+    parts_.handoff->Refuse(
+        connection, absl::FailedPreconditionError(
+                        absl::StrCat("the agent speaks version ", hello.protocol_version(),
+                                     " of the handoff protocol, and this coordinator version ",
+                                     kProtocolVersion, "; use the same release of both")));
     return;
   }
   const bool resumes = hello.session_id() != 0;
   std::string token = hello.token();
   if (!resumes) {
-    absl::StatusOr<std::string> drawn = NewSessionToken();
+    absl::StatusOr<std::string> drawn = parts_.draw_token();
     if (!drawn.ok()) {
-      handoff_.Refuse(connection, drawn.status());
+      parts_.handoff->Refuse(connection, drawn.status());
       return;
     }
     token = *std::move(drawn);
   }
   const std::string token_sha256 = HashSessionToken(token);
   const records::Incarnation incarnation = IncarnationOf(peer, hello.nonce());
-  links_.Greet(connection, {.token = token, .pidfd = std::move(peer.pidfd)});
+  parts_.links->Greet(connection, {.token = token, .pidfd = std::move(peer.pidfd)});
 
   auto done = [this, connection, resumes, name = hello.agent_name(),
                pid = incarnation.pid()](const absl::Status& status) {
     if (status.ok()) {
       Log(LogLevel::kInfo, resumes ? "agent resumed" : "agent attached",
-          {{"session", links_.SessionOf(connection).value_or(0)}, {"name", name}, {"pid", pid}});
+          {{"session", parts_.links->SessionOf(connection).value_or(0)},
+           {"name", name},
+           {"pid", pid}});
       return;
     }
-    links_.Refuse(connection);
-    handoff_.Refuse(connection, status);
+    parts_.links->Refuse(connection);
+    parts_.handoff->Refuse(connection, status);
   };
   if (resumes) {
     ResumeRequest request = {.connection_id = connection,
                              .session_id = hello.session_id(),
                              .incarnation = incarnation,
                              .token_sha256 = token_sha256};
-    state_.Post([request = std::move(request)](
-                    Catalog& catalog) { return catalog.sessions().Resume(request).status(); },
-                std::move(done));
+    parts_.state->Post(
+        [request = std::move(request)](Catalog& catalog) {
+          return catalog.sessions().Resume(request).status();
+        },
+        std::move(done));
   } else {
     AttachRequest request = {.connection_id = connection,
                              .agent_name = hello.agent_name(),
                              .incarnation = incarnation,
                              .token_sha256 = token_sha256,
-                             .now_unix_ms = absl::ToUnixMillis(absl::Now())};
-    state_.Post([request = std::move(request)](
-                    Catalog& catalog) { return catalog.sessions().Attach(request).status(); },
-                std::move(done));
+                             .now_unix_ms = parts_.now_unix_ms()};
+    parts_.state->Post(
+        [request = std::move(request)](Catalog& catalog) {
+          return catalog.sessions().Attach(request).status();
+        },
+        std::move(done));
   }
 }
 
 void SessionGate::OnBringFile(ConnectionId connection, const v1::BringFile& request,
                               UniqueFd descriptor) {
   const uint64_t request_id = request.request_id();
-  const std::optional<uint64_t> session = links_.SessionOf(connection);
+  const std::optional<uint64_t> session = parts_.links->SessionOf(connection);
   if (!session.has_value()) {
     AnswerBroughtFile(connection, request_id, 0,
                       absl::FailedPreconditionError("BringFile before Welcome; wait for it"));
@@ -141,8 +146,8 @@ void SessionGate::OnBringFile(ConnectionId connection, const v1::BringFile& requ
                            .label = request.label(),
                            .protection = request.protection(),
                            .size_bytes = *size,
-                           .now_unix_ms = absl::ToUnixMillis(absl::Now())};
-  state_.Post(
+                           .now_unix_ms = parts_.now_unix_ms()};
+  parts_.state->Post(
       [brought, bring](Catalog& catalog) {
         absl::StatusOr<uint64_t> file_id = catalog.splits().Bring(bring);
         if (file_id.ok()) brought->file_id = *file_id;
@@ -150,7 +155,7 @@ void SessionGate::OnBringFile(ConnectionId connection, const v1::BringFile& requ
       },
       [this, brought, connection, request_id](const absl::Status& status) {
         EndBringing(connection);
-        if (status.ok()) files_.Bring(brought->file_id, std::move(brought->file));
+        if (status.ok()) parts_.files->Bring(brought->file_id, std::move(brought->file));
         AnswerBroughtFile(connection, request_id, status.ok() ? brought->file_id : 0, status);
       });
 }
@@ -178,14 +183,14 @@ void SessionGate::AnswerBroughtFile(ConnectionId connection, uint64_t request_id
   answer->set_code(static_cast<int32_t>(status.code()));
   answer->set_message(std::string(status.message()));
   // An agent that is gone needs no answer; the server logs one that does not read.
-  handoff_.Send(connection, event, UniqueFd()).IgnoreError();
+  parts_.handoff->Send(connection, event, UniqueFd()).IgnoreError();
 }
 
 void SessionGate::OnClosed(ConnectionId connection, const std::string& reason) {
-  const std::optional<uint64_t> session = links_.Drop(connection);
+  const std::optional<uint64_t> session = parts_.links->Drop(connection);
   if (!session.has_value()) return;
   Log(LogLevel::kInfo, "connection closed", {{"session", *session}, {"reason", reason}});
-  state_.Post(
+  parts_.state->Post(
       [session = *session, connection](Catalog& catalog) {
         return catalog.sessions().ConnectionLost(session, connection);
       },

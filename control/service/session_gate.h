@@ -3,16 +3,23 @@
 #ifndef CAUSEWAY_CONTROL_SERVICE_SESSION_GATE_H_
 #define CAUSEWAY_CONTROL_SERVICE_SESSION_GATE_H_
 
+#include <cstdint>
+#include <functional>
 #include <string>
+#include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
-#include "control/files/file_store.h"
-#include "control/handoff/handoff_server.h"
+#include "control/files/granted_files.h"
+#include "control/handoff/handoff_receiver.h"
+#include "control/handoff/handoff_sender.h"
+#include "control/service/calls.h"
 #include "control/service/session_links.h"
-#include "control/state/state_thread.h"
+#include "control/service/session_token.h"
+#include "control/state/state_runner.h"
 
 namespace causeway {
 
@@ -20,9 +27,17 @@ namespace causeway {
 // Waits for nothing: the state thread answers.
 class SessionGate : public HandoffReceiver {
  public:
-  // All must outlive this object.
-  SessionGate(StateThread* state, FileStore* files, SessionLinks* links, HandoffServer* handoff)
-      : state_(*state), files_(*files), links_(*links), handoff_(*handoff) {}
+  struct Parts {
+    StateRunner* state;
+    GrantedFiles* files;
+    SessionLinks* links;
+    HandoffSender* handoff;
+    std::function<int64_t()> now_unix_ms = NowUnixMs;
+    std::function<absl::StatusOr<std::string>()> draw_token = NewSessionToken;
+  };
+
+  // Everything in `parts` must outlive this object.
+  explicit SessionGate(Parts parts) : parts_(std::move(parts)) {}
 
   void OnHello(ConnectionId connection, PeerProcess peer, const v1::Hello& hello) override;
   void OnBringFile(ConnectionId connection, const v1::BringFile& request,
@@ -37,10 +52,7 @@ class SessionGate : public HandoffReceiver {
   bool BeginBringing(ConnectionId connection);
   void EndBringing(ConnectionId connection);
 
-  StateThread& state_;
-  FileStore& files_;
-  SessionLinks& links_;
-  HandoffServer& handoff_;
+  const Parts parts_;
   absl::Mutex mutex_;
   absl::flat_hash_map<ConnectionId, int> bringing_ ABSL_GUARDED_BY(mutex_);
 };

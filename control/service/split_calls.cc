@@ -78,7 +78,7 @@ absl::StatusOr<v1::TakeExtentResponse> SplitCalls::Take(const std::string& token
     absl::StatusOr<TakenExtent> taken =
         RunFor(parts_, token_sha256,
                [&](Catalog& catalog, uint64_t session) -> absl::StatusOr<TakenExtent> {
-                 return catalog.splits().Take(session, request.name(), NowUnixMs());
+                 return catalog.splits().Take(session, request.name(), parts_.now_unix_ms());
                });
     if (!taken.ok()) {
       return WithDetail(taken.status(), {.field = "name",

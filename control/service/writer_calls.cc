@@ -49,7 +49,7 @@ absl::StatusOr<v1::OpenWriterResponse> WriterCalls::Open(const std::string& toke
   }
   OpenWriter open = {.stream = request.stream(),
                      .idempotency_key = request.idempotency_key(),
-                     .now_unix_ms = NowUnixMs()};
+                     .now_unix_ms = parts_.now_unix_ms()};
   if (request.create_if_missing()) open.create_options = request.create_options();
   absl::StatusOr<WriterReservation> reserved =
       RunFor(parts_, token_sha256,
@@ -64,7 +64,7 @@ absl::StatusOr<v1::OpenWriterResponse> WriterCalls::Open(const std::string& toke
   absl::Status status = BackRanges(parts_, reserved->to_back);
   if (status.ok()) {
     absl::StatusOr<WriterGrant> grant = parts_.state->Run(
-        [&](Catalog& catalog) { return catalog.writers().Confirm(lane_id, NowUnixMs()); });
+        [&](Catalog& catalog) { return catalog.writers().Confirm(lane_id, parts_.now_unix_ms()); });
     if (grant.ok()) return ToResponse(*grant);
     status = grant.status();
   }
@@ -86,7 +86,7 @@ absl::StatusOr<v1::GrantSegmentResponse> WriterCalls::Grant(
                                                  .lane_id = request.lane_id(),
                                                  .length = request.length(),
                                                  .idempotency_key = request.idempotency_key(),
-                                                 .now_unix_ms = NowUnixMs()});
+                                                 .now_unix_ms = parts_.now_unix_ms()});
       });
   if (!reserved.ok()) return WithDetail(reserved.status(), subject);
   v1::GrantSegmentResponse response;
@@ -98,8 +98,9 @@ absl::StatusOr<v1::GrantSegmentResponse> WriterCalls::Grant(
   const uint64_t extent_id = reserved->extent.extent_id();
   absl::Status status = BackRanges(parts_, {reserved->to_back});
   if (status.ok()) {
-    absl::StatusOr<records::Extent> extent = parts_.state->Run(
-        [&](Catalog& catalog) { return catalog.writers().ConfirmSegment(extent_id, NowUnixMs()); });
+    absl::StatusOr<records::Extent> extent = parts_.state->Run([&](Catalog& catalog) {
+      return catalog.writers().ConfirmSegment(extent_id, parts_.now_unix_ms());
+    });
     if (extent.ok()) {
       *response.mutable_segment() = ToApi(*extent);
       return response;

@@ -1,10 +1,9 @@
 #include "control/state/state_thread.h"
 
 #include <algorithm>
-#include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "control/state/journal.h"
 
 namespace causeway {
 
@@ -13,16 +12,11 @@ StateThread::StateThread(std::unique_ptr<Catalog> catalog, Store* store, EffectS
 
 StateThread::StateThread(std::unique_ptr<Catalog> catalog, Store* store, EffectSink* sink,
                          Options options)
-    : catalog_(std::move(catalog)),
-      store_(*store),
-      sink_(*sink),
-      options_(options),
-      thread_([this] { Loop(); }) {}
+    : runner_(std::move(catalog), store, sink), options_(options), thread_([this] { Loop(); }) {}
 
 StateThread::~StateThread() { Shutdown(); }
 
-void StateThread::Post(absl::AnyInvocable<absl::Status(Catalog&)> operation,
-                       absl::AnyInvocable<void(const absl::Status&)> done) {
+void StateThread::Post(Operation operation, Done done) {
   absl::Status refused;
   {
     absl::MutexLock lock(&mutex_);
@@ -34,11 +28,26 @@ void StateThread::Post(absl::AnyInvocable<absl::Status(Catalog&)> operation,
                                                     ") is met: so many operations wait for the "
                                                     "coordinator; retry later"));
     } else {
-      queue_.push_back(Task{std::move(operation), std::move(done), absl::OkStatus()});
+      queue_.push_back(StateTask{std::move(operation), std::move(done), absl::OkStatus()});
       return;
     }
   }
   done(refused);
+}
+
+absl::Status StateThread::RunAndWait(absl::FunctionRef<absl::Status(Catalog&)> operation) {
+  absl::Status status;
+  absl::Mutex mutex;
+  bool answered = false;
+  Post([operation](Catalog& catalog) { return operation(catalog); },
+       [&](const absl::Status& answer) {
+         absl::MutexLock lock(&mutex);
+         status = answer;
+         answered = true;
+       });
+  absl::MutexLock lock(&mutex);
+  mutex.Await(absl::Condition(&answered));
+  return status;
 }
 
 void StateThread::Shutdown() {
@@ -57,17 +66,17 @@ StateThreadCounters StateThread::counters() const {
 
 void StateThread::Loop() {
   for (;;) {
-    std::vector<Task> batch = NextBatch();
+    std::vector<StateTask> batch = NextBatch();
     if (batch.empty()) return;
     RunBatch(&batch);
   }
 }
 
-std::vector<StateThread::Task> StateThread::NextBatch() {
+std::vector<StateTask> StateThread::NextBatch() {
   absl::MutexLock lock(&mutex_);
   mutex_.Await(absl::Condition(this, &StateThread::Wanted));
   const size_t size = std::min(queue_.size(), options_.max_batch);
-  std::vector<Task> batch;
+  std::vector<StateTask> batch;
   batch.reserve(size);
   for (size_t i = 0; i < size; ++i) {
     batch.push_back(std::move(queue_.front()));
@@ -76,38 +85,22 @@ std::vector<StateThread::Task> StateThread::NextBatch() {
   return batch;
 }
 
-void StateThread::RunBatch(std::vector<Task>* batch) {
-  Journal& journal = catalog_->journal();
-  if (broken_.ok()) {
-    for (Task& task : *batch) {
-      const Journal::Mark mark = journal.Here();
-      task.status = task.operation(*catalog_);
-      if (!task.status.ok()) journal.UndoTo(mark);
-    }
-  }
-  const std::vector<Write> writes = journal.Writes();
-  absl::Status stored = broken_;
-  if (stored.ok() && !writes.empty()) stored = store_.Commit(writes);
-  if (!stored.ok()) journal.UndoAll();
-  // What is on the disk is unknown now: nothing may be built on it.
-  if (absl::IsDataLoss(stored)) broken_ = stored;
-
-  const std::vector<Effect> effects = journal.Clear();
-  for (const Effect& effect : effects) sink_.Deliver(effect);
+void StateThread::RunBatch(std::vector<StateTask>* batch) {
+  const BatchOutcome outcome = runner_.Run(batch);
   {
     absl::MutexLock lock(&mutex_);
     ++counters_.batches;
     counters_.operations += batch->size();
     counters_.largest_batch = std::max<uint64_t>(counters_.largest_batch, batch->size());
-    counters_.effects += effects.size();
-    if (!stored.ok()) {
+    counters_.effects += outcome.effects;
+    if (!outcome.stored.ok()) {
       ++counters_.failed_commits;
-    } else if (!writes.empty()) {
+    } else if (outcome.writes > 0) {
       ++counters_.commits;
-      counters_.written_records += writes.size();
+      counters_.written_records += outcome.writes;
     }
   }
-  for (Task& task : *batch) task.done(stored.ok() ? task.status : stored);
+  for (StateTask& task : *batch) task.done(task.status);
 }
 
 }  // namespace causeway

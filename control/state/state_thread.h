@@ -8,16 +8,16 @@
 #include <deque>
 #include <memory>
 #include <thread>
-#include <type_traits>
-#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/functional/any_invocable.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
+#include "control/state/batch_runner.h"
 #include "control/state/catalog.h"
 #include "control/state/effect.h"
+#include "control/state/state_runner.h"
 #include "control/store/store.h"
 
 namespace causeway {
@@ -35,9 +35,7 @@ struct StateThreadCounters {
 
 // Runs operations one after the other and stores what they changed before anybody hears of it.
 //
-//   caller ──Run──► queue ──► operation, operation, … ──► one Store::Commit ──► effects ──► answers
-//                                                            │ fails
-//                                                            └──► undo in reverse, answer the error
+//   caller ──Run──► queue ──► batch (BatchRunner) ──► answers
 //
 // Invariants:
 //   1. An operation is answered, and its effects are delivered, only after what it changed, and
@@ -45,10 +43,7 @@ struct StateThreadCounters {
 //      it may have seen, is in the store.
 //   2. Effects are delivered in the order of the operations.
 //   3. After a failed commit the state is the one before the batch.
-//
-// A commit that fails with DATA_LOSS leaves open what is on the disk (see Store): the thread then
-// answers this error to every later operation, and the coordinator has to be started anew.
-class StateThread {
+class StateThread : public StateRunner {
  public:
   struct Options {
     size_t max_batch = 256;    // Operations per commit.
@@ -60,84 +55,38 @@ class StateThread {
   StateThread(std::unique_ptr<Catalog> catalog, Store* store, EffectSink* sink, Options options);
 
   // Calls Shutdown().
-  ~StateThread();
+  ~StateThread() override;
 
   StateThread(const StateThread&) = delete;
   StateThread& operator=(const StateThread&) = delete;
 
-  // Runs `operation`, a callable on Catalog& that returns absl::Status or absl::StatusOr<T>, on the
-  // state thread and returns what it returned. Blocks until that is stored. Pointers into the
-  // catalog must not leave the operation. Must not be called on the state thread itself.
-  //
-  // If the operation returns an error, whatever it did is undone. Further errors: the store's;
-  // UNAVAILABLE: shut down; RESOURCE_EXHAUSTED: the queue is full.
-  template <typename Operation>
-  std::invoke_result_t<Operation, Catalog&> Run(Operation operation);
-
-  // As Run, for callers that must not wait: `done` gets the answer on the state thread, or at once
-  // if the operation is refused. It must not block.
-  void Post(absl::AnyInvocable<absl::Status(Catalog&)> operation,
-            absl::AnyInvocable<void(const absl::Status&)> done);
+  void Post(Operation operation, Done done) override;
 
   // Answers what is queued, refuses what comes, and joins the thread. Idempotent; blocks.
   void Shutdown() ABSL_LOCKS_EXCLUDED(mutex_);
 
   StateThreadCounters counters() const ABSL_LOCKS_EXCLUDED(mutex_);
 
- private:
-  struct Task {
-    absl::AnyInvocable<absl::Status(Catalog&)> operation;
-    absl::AnyInvocable<void(const absl::Status&)> done;
-    absl::Status status;
-  };
+ protected:
+  absl::Status RunAndWait(absl::FunctionRef<absl::Status(Catalog&)> operation) override;
 
+ private:
   void Loop() ABSL_LOCKS_EXCLUDED(mutex_);
-  std::vector<Task> NextBatch() ABSL_LOCKS_EXCLUDED(mutex_);
-  void RunBatch(std::vector<Task>* batch) ABSL_LOCKS_EXCLUDED(mutex_);
+  std::vector<StateTask> NextBatch() ABSL_LOCKS_EXCLUDED(mutex_);
+  void RunBatch(std::vector<StateTask>* batch) ABSL_LOCKS_EXCLUDED(mutex_);
   bool Wanted() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopping_ || !queue_.empty(); }
 
-  const std::unique_ptr<Catalog> catalog_;  // Touched by the state thread only.
-  Store& store_;
-  EffectSink& sink_;
+  BatchRunner runner_;  // Touched by the state thread only.
   const Options options_;
-  absl::Status broken_;  // The state thread's own: not OK once the store's content is unknown.
 
   mutable absl::Mutex mutex_;
-  std::deque<Task> queue_ ABSL_GUARDED_BY(mutex_);
+  std::deque<StateTask> queue_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   StateThreadCounters counters_ ABSL_GUARDED_BY(mutex_);
 
   absl::Mutex join_mutex_;
   std::thread thread_;
 };
-
-template <typename Operation>
-std::invoke_result_t<Operation, Catalog&> StateThread::Run(Operation operation) {
-  using Result = std::invoke_result_t<Operation, Catalog&>;
-  // The answer waits here until the caller is told that it holds.
-  std::unique_ptr<Result> result;
-  absl::Status status;
-  absl::Mutex mutex;
-  bool answered = false;
-  Post(
-      [&](Catalog& catalog) -> absl::Status {
-        result = std::make_unique<Result>(operation(catalog));
-        if constexpr (std::is_same_v<Result, absl::Status>) {
-          return *result;
-        } else {
-          return result->status();
-        }
-      },
-      [&](const absl::Status& answer) {
-        absl::MutexLock lock(&mutex);
-        status = answer;
-        answered = true;
-      });
-  absl::MutexLock lock(&mutex);
-  mutex.Await(absl::Condition(&answered));
-  if (!status.ok()) return status;
-  return std::move(*result);
-}
 
 }  // namespace causeway
 
