@@ -40,7 +40,8 @@ struct AgentEvent {
     kLaneOpened,      // a writer opened a lane that a reader of this agent follows
     kLaneEnded,       // it ended
     kEvicted,         // for good: every writer and reader fails from now on
-    kRejected,        // an event or a grant of the coordinator made no sense and was not obeyed
+    kRejected,        // an event or a grant of the coordinator made no sense and was not obeyed; or
+                      // it has forgotten a writer or a reader, which is fenced
   };
   Kind kind;
   uint64_t session_id;
@@ -75,7 +76,17 @@ struct AgentOptions {
 // fail with Unavailable, and the agent attaches again by itself as soon as there is one. The
 // session is the same then, and so are its mappings. A coordinator that does not know the session
 // any more (its state was lost) ends it: writers and readers fail with FailedPrecondition, and a
-// new Agent has to be attached.
+// new Agent has to be attached. One that knows the session, but not a writer or a reader of it (an
+// older state was restored), fences that writer or reader alone.
+//
+// Stopped (SIGSTOP, a debugger, a frozen container): nothing is taken from a process because it
+// stands still, however long. On waking it goes on; readers of policy drop or evict are told what
+// they have missed. If an operator has evicted it meanwhile, it finds itself fenced: every call
+// that asks for something fails with FailedPrecondition and the operator's reason, from the first
+// one that finds the news. What it still stores into the room of an old claim reaches nobody. What
+// it still reads of a frame that it held may have been used again: Reader::StillValid() tells, also
+// under policy block. To go on, destroy its writers, readers, extents and the agent, and attach
+// anew; to go on reading in lanes that are still there, with ReaderOptions::start_positions.
 //
 // Thread-safe. Forking: the child of fork() has the mappings, but none of the threads, and its copy
 // of the connection is closed, so that it does not pass for its parent. It must not touch the

@@ -109,6 +109,7 @@ void LaneRegistry::ObeySnapshot() {
   snapshot_.reset();
   absl::flat_hash_map<uint64_t, std::vector<uint64_t>> readers_of_lane;
   absl::flat_hash_map<uint64_t, std::vector<uint64_t>> lanes_of_reader;
+  absl::flat_hash_set<uint64_t> granted_files;
   for (HandoffMessage& message : events) {
     if (message.event.has_reader_joined()) {
       const v1::ReaderJoined& joined = message.event.reader_joined();
@@ -116,18 +117,44 @@ void LaneRegistry::ObeySnapshot() {
     } else if (message.event.has_lane_opened()) {
       const v1::LaneOpened& opened = message.event.lane_opened();
       lanes_of_reader[opened.reader_id()].push_back(opened.lane_id());
+    } else if (message.event.has_descriptor_granted()) {
+      granted_files.insert(message.event.descriptor_granted().file_id());
     }
     ObeyNow(std::move(message));
   }
-  absl::flat_hash_map<uint64_t, std::shared_ptr<WriterLane>> writers;
-  absl::flat_hash_map<uint64_t, std::shared_ptr<ReaderLanes>> readers;
+  // What is fenced is none of the session's any more: its ids may come again for something else.
+  Writers writers;
+  Readers readers;
+  Writers unknown_writers;
+  Readers unknown_readers;
   {
     absl::MutexLock lock(&mutex_);
-    writers = writers_;
-    readers = readers_;
+    const auto keep = [&](auto& all, auto& known, auto& unknown) {
+      for (const auto& [id, opened] : all) {
+        (granted_files.contains(opened.file_id) ? known : unknown).emplace(id, opened);
+      }
+      for (const auto& [id, opened] : unknown) {
+        all.erase(id);
+        taken_files_.erase(opened.file_id);
+      }
+    };
+    keep(writers_, writers, unknown_writers);
+    keep(readers_, readers, unknown_readers);
   }
-  for (auto& [lane_id, lane] : writers) lane->KeepOnly(readers_of_lane[lane_id]);
-  for (auto& [reader_id, lanes] : readers) lanes->KeepOnly(lanes_of_reader[reader_id]);
+  for (const auto& [id, writer] : writers) writer.lanes->KeepOnly(readers_of_lane[id]);
+  for (const auto& [id, reader] : readers) reader.lanes->KeepOnly(lanes_of_reader[id]);
+  for (const auto& [id, writer] : unknown_writers) FenceUnknown("lane", id, *writer.lanes);
+  for (const auto& [id, reader] : unknown_readers) FenceUnknown("reader", id, *reader.lanes);
+}
+
+template <typename Lanes>
+void LaneRegistry::FenceUnknown(const char* what, uint64_t id, Lanes& lanes) {
+  const absl::Status why = absl::FailedPreconditionError(absl::StrFormat(
+      "%s %d is unknown to the coordinator, whose state is older than the %s; what was committed "
+      "stays readable for those who have it; open another one",
+      what, id, what));
+  lanes.Fence(why);
+  Reject(std::string(why.message()));
 }
 
 void LaneRegistry::ObeyDescriptor(HandoffMessage message) {
@@ -250,20 +277,21 @@ void LaneRegistry::ObeyKept() {
   for (HandoffMessage& message : kept) ObeyNow(std::move(message));  // Some are kept again.
 }
 
-void LaneRegistry::AddWriter(uint64_t lane_id, std::shared_ptr<WriterLane> lane) {
+void LaneRegistry::AddWriter(uint64_t lane_id, uint64_t file_id, std::shared_ptr<WriterLane> lane) {
   {
     absl::MutexLock lock(&mutex_);
-    if (!fenced_.ok()) lane->Fence(fenced_);
-    writers_[lane_id] = std::move(lane);
+    if (!fenced_.ok()) return lane->Fence(fenced_);
+    writers_[lane_id] = {file_id, std::move(lane)};
   }
   ObeyKept();
 }
 
-void LaneRegistry::AddReader(uint64_t reader_id, std::shared_ptr<ReaderLanes> lanes) {
+void LaneRegistry::AddReader(uint64_t reader_id, uint64_t file_id,
+                             std::shared_ptr<ReaderLanes> lanes) {
   {
     absl::MutexLock lock(&mutex_);
-    if (!fenced_.ok()) lanes->Fence(fenced_);
-    readers_[reader_id] = std::move(lanes);
+    if (!fenced_.ok()) return lanes->Fence(fenced_);
+    readers_[reader_id] = {file_id, std::move(lanes)};
   }
   ObeyKept();
 }
@@ -283,13 +311,13 @@ void LaneRegistry::RemoveReader(uint64_t reader_id, uint64_t file_id) {
 std::shared_ptr<WriterLane> LaneRegistry::FindWriter(uint64_t lane_id) const {
   absl::MutexLock lock(&mutex_);
   const auto lane = writers_.find(lane_id);
-  return lane == writers_.end() ? nullptr : lane->second;
+  return lane == writers_.end() ? nullptr : lane->second.lanes;
 }
 
 std::shared_ptr<ReaderLanes> LaneRegistry::FindReader(uint64_t reader_id) const {
   absl::MutexLock lock(&mutex_);
   const auto lanes = readers_.find(reader_id);
-  return lanes == readers_.end() ? nullptr : lanes->second;
+  return lanes == readers_.end() ? nullptr : lanes->second.lanes;
 }
 
 absl::StatusOr<std::shared_ptr<MappedFile>> LaneRegistry::ShareFile(uint64_t file_id,
@@ -347,11 +375,15 @@ absl::StatusOr<BroughtFile> LaneRegistry::AwaitBrought(uint64_t request_id, absl
 }
 
 void LaneRegistry::Fence(const absl::Status& why) {
+  Writers writers;
+  Readers readers;
   absl::MutexLock lock(&mutex_);
   if (!fenced_.ok()) return;
   fenced_ = why;
-  for (auto& [id, lane] : writers_) lane->Fence(why);
-  for (auto& [id, lanes] : readers_) lanes->Fence(why);
+  writers.swap(writers_);
+  readers.swap(readers_);
+  for (auto& [id, writer] : writers) writer.lanes->Fence(why);
+  for (auto& [id, reader] : readers) reader.lanes->Fence(why);
 }
 
 std::string LaneRegistry::Holdings() const {

@@ -42,15 +42,18 @@ class LaneRegistry {
   // ---- Events -----------------------------------------------------------------------------------
 
   // A connection has begun. What comes up to SnapshotDone replaces what was known, if `resumed`.
+  // Writers and readers whose files it does not name are none any more for the coordinator, and
+  // are fenced: nobody else would tell them.
   void Connected(bool resumed);
   void Disconnected();
 
   // Obeys one event. One that makes no sense is told, and changes nothing.
   void Obey(HandoffMessage message);
 
-  // Adds what was opened, and obeys what was kept for it.
-  void AddWriter(uint64_t lane_id, std::shared_ptr<WriterLane> lane);
-  void AddReader(uint64_t reader_id, std::shared_ptr<ReaderLanes> lanes);
+  // Adds what was opened, and obeys what was kept for it. `file_id`: the file that was taken for
+  // it.
+  void AddWriter(uint64_t lane_id, uint64_t file_id, std::shared_ptr<WriterLane> lane);
+  void AddReader(uint64_t reader_id, uint64_t file_id, std::shared_ptr<ReaderLanes> lanes);
 
   // ---- Any thread -------------------------------------------------------------------------------
 
@@ -66,7 +69,8 @@ class LaneRegistry {
     LaneRegistry& registry_;
   };
 
-  // The coordinator's next words about it are ignored. `file_id`: the file that was taken for it.
+  // The coordinator's next words about it are ignored. `file_id` as in AddWriter(); for what was
+  // never added, too.
   void RemoveWriter(uint64_t lane_id, uint64_t file_id);
   void RemoveReader(uint64_t reader_id, uint64_t file_id);
 
@@ -87,15 +91,26 @@ class LaneRegistry {
   void ExpectBrought(uint64_t request_id);
   absl::StatusOr<BroughtFile> AwaitBrought(uint64_t request_id, absl::Time deadline);
 
-  // Ends everything for good: FailedPrecondition.
+  // Ends everything for good, and what is added later, too: FailedPrecondition. Nothing is held
+  // any more.
   void Fence(const absl::Status& why);
 
   // "2 writers, 1 reader"; empty if there is nothing.
   std::string Holdings() const;
 
  private:
+  template <typename Lanes>
+  struct Opened {
+    uint64_t file_id = 0;
+    std::shared_ptr<Lanes> lanes;
+  };
+  using Writers = absl::flat_hash_map<uint64_t, Opened<WriterLane>>;
+  using Readers = absl::flat_hash_map<uint64_t, Opened<ReaderLanes>>;
+
   void ObeyNow(HandoffMessage message);
   void ObeySnapshot();
+  template <typename Lanes>
+  void FenceUnknown(const char* what, uint64_t id, Lanes& lanes);
   void ObeyDescriptor(HandoffMessage message);
   void ObeyReaderJoined(HandoffMessage message);
   void ObeyReaderLeft(HandoffMessage message);
@@ -113,8 +128,8 @@ class LaneRegistry {
 
   mutable absl::Mutex mutex_;
   absl::Status fenced_ ABSL_GUARDED_BY(mutex_);
-  absl::flat_hash_map<uint64_t, std::shared_ptr<WriterLane>> writers_ ABSL_GUARDED_BY(mutex_);
-  absl::flat_hash_map<uint64_t, std::shared_ptr<ReaderLanes>> readers_ ABSL_GUARDED_BY(mutex_);
+  Writers writers_ ABSL_GUARDED_BY(mutex_);
+  Readers readers_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<uint64_t, std::shared_ptr<MappedFile>> files_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_set<uint64_t> taken_files_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<uint64_t, std::optional<v1::FileBrought>> brought_ ABSL_GUARDED_BY(mutex_);

@@ -16,6 +16,10 @@ namespace {
 
 constexpr absl::Duration kLong = absl::Seconds(60);
 
+// Files of lane 1 and of reader 7.
+constexpr uint64_t kLaneFile = 101;
+constexpr uint64_t kCursorFile = 107;
+
 class LaneRegistryTest : public ::testing::Test {
  protected:
   LaneRegistryTest()
@@ -125,30 +129,31 @@ TEST_F(LaneRegistryTest, EventsAheadOfTheAnswerAreObeyedWhenItHasCome) {
   registry_.Obey(Joined(8));
   registry_.Obey(Joined(9));
   registry_.Obey(Left(8));
-  registry_.AddWriter(1, lane_);
+  registry_.AddWriter(1, kLaneFile, lane_);
   EXPECT_EQ(lane_->readers(), 1u);
 }
 
 TEST_F(LaneRegistryTest, EventsOfUnknownLanesAreIgnored) {
   registry_.Obey(Joined(8));
-  registry_.AddWriter(1, lane_);
+  registry_.AddWriter(1, kLaneFile, lane_);
   EXPECT_EQ(lane_->readers(), 0u);
 }
 
 TEST_F(LaneRegistryTest, WhatIsNoPageIsRejected) {
-  registry_.AddWriter(1, lane_);
+  registry_.AddWriter(1, kLaneFile, lane_);
   registry_.Obey(Joined(8, 8192));
   EXPECT_EQ(told_, Kinds{AgentEvent::Kind::kRejected});
   EXPECT_EQ(lane_->readers(), 0u);
 }
 
 TEST_F(LaneRegistryTest, ASnapshotReplacesWhatWasKnown) {
-  registry_.AddWriter(1, lane_);
+  registry_.AddWriter(1, kLaneFile, lane_);
   registry_.Obey(Joined(8));
   registry_.Obey(Joined(9));
   registry_.Disconnected();
   EXPECT_EQ(lane_->readers(), 2u);  // They are obeyed while nobody can say otherwise.
   registry_.Connected(true);
+  registry_.Obey(Granted(kLaneFile));
   registry_.Obey(Joined(9));
   registry_.Obey(Joined(10));
   EXPECT_EQ(lane_->readers(), 2u);
@@ -160,18 +165,19 @@ TEST_F(LaneRegistryTest, ASnapshotReplacesWhatWasKnown) {
 }
 
 TEST_F(LaneRegistryTest, ASnapshotThatBreaksOffChangesNothing) {
-  registry_.AddWriter(1, lane_);
+  registry_.AddWriter(1, kLaneFile, lane_);
   registry_.Obey(Joined(8));
   registry_.Connected(true);
   registry_.Disconnected();
   registry_.Connected(true);
+  registry_.Obey(Granted(kLaneFile));
   registry_.Obey(Joined(8));
   registry_.Obey(SnapshotDone());
   EXPECT_EQ(lane_->readers(), 1u);
 }
 
 TEST_F(LaneRegistryTest, LanesAreFollowedAndEnded) {
-  registry_.AddReader(7, lanes_);
+  registry_.AddReader(7, kCursorFile, lanes_);
   ASSERT_EQ(ftruncate(stream_.cursor_file(7).fd(), 2 * kHeaderPageBytes), 0);
   registry_.Obey(Opened(1, 1));
   EXPECT_EQ(lanes_->lanes(), 1u);
@@ -192,14 +198,42 @@ TEST_F(LaneRegistryTest, LanesAreFollowedAndEnded) {
 }
 
 TEST_F(LaneRegistryTest, ALaneThatTheSnapshotDoesNotNameHasEnded) {
-  registry_.AddReader(7, lanes_);
+  registry_.AddReader(7, kCursorFile, lanes_);
   ASSERT_EQ(ftruncate(stream_.cursor_file(7).fd(), 2 * kHeaderPageBytes), 0);
   registry_.Obey(Opened(1, 1));
   registry_.Connected(true);
+  registry_.Obey(Granted(kCursorFile));
   registry_.Obey(SnapshotDone());
   const absl::StatusOr<Delivery> next = lanes_->Next(kLong);
   ASSERT_TRUE(next.ok()) << next.status();
   EXPECT_EQ(next->kind, Delivery::Kind::kEnded);
+}
+
+TEST_F(LaneRegistryTest, AWriterThatTheSnapshotDoesNotNameIsFenced) {
+  registry_.AddWriter(1, kLaneFile, lane_);
+  registry_.AddReader(7, kCursorFile, lanes_);
+  registry_.Connected(true);
+  registry_.Obey(Granted(kCursorFile));
+  registry_.Obey(SnapshotDone());
+  const absl::Status refused = lane_->ClaimUntil(8, kLong).status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition) << refused;
+  EXPECT_NE(refused.message().find("lane 1 is unknown to the coordinator"), std::string::npos)
+      << refused;
+  EXPECT_EQ(told_, Kinds{AgentEvent::Kind::kRejected});
+  EXPECT_EQ(lanes_->Next(absl::ZeroDuration())->kind, Delivery::Kind::kDeadline);
+}
+
+TEST_F(LaneRegistryTest, AReaderThatTheSnapshotDoesNotNameIsFenced) {
+  registry_.AddWriter(1, kLaneFile, lane_);
+  registry_.AddReader(7, kCursorFile, lanes_);
+  registry_.Connected(true);
+  registry_.Obey(Granted(kLaneFile));
+  registry_.Obey(SnapshotDone());
+  const absl::Status refused = lanes_->Next(kLong).status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition) << refused;
+  EXPECT_NE(refused.message().find("reader 7 is unknown to the coordinator"), std::string::npos)
+      << refused;
+  EXPECT_TRUE(lane_->ClaimUntil(8, absl::ZeroDuration()).ok());
 }
 
 TEST_F(LaneRegistryTest, ALostConnectionAnswersWhoWaitsForAFile) {
@@ -229,8 +263,8 @@ TEST_F(LaneRegistryTest, ABroughtFileIsAnsweredByItsRequest) {
 
 TEST_F(LaneRegistryTest, AFenceReachesWhatIsAddedLater) {
   registry_.Fence(absl::FailedPreconditionError("evicted"));
-  registry_.AddWriter(1, lane_);
-  registry_.AddReader(7, lanes_);
+  registry_.AddWriter(1, kLaneFile, lane_);
+  registry_.AddReader(7, kCursorFile, lanes_);
   EXPECT_EQ(lane_->ClaimUntil(8, kLong).status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(lanes_->Next(kLong).status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(registry_.ShareFile(5, absl::InfiniteFuture()).status().code(),

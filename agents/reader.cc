@@ -55,6 +55,8 @@ absl::Status Reader::ArmDescriptor() { return lanes_->ArmDescriptor(); }
 absl::Status Reader::Close() {
   if (std::exchange(closed_, true)) return absl::OkStatus();
   lanes_->Close();
+  // The session has let go of a fenced reader; its id may be another's.
+  if (absl::Status fenced = lanes_->fenced(); !fenced.ok()) return fenced;
   return session_->CloseReader(reader_id_, file_id_);
 }
 

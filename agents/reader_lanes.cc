@@ -43,6 +43,10 @@ LaneEnd ToLaneEnd(EndCause cause) {
   return LaneEnd::kClosed;
 }
 
+bool Contains(const std::vector<uint64_t>& ids, uint64_t id) {
+  return std::find(ids.begin(), ids.end(), id) != ids.end();
+}
+
 absl::StatusOr<Mapping> MapPage(const MappedFile& file, uint64_t offset) {
   MappingOptions options;
   options.guarded = SigbusGuard::installed();
@@ -373,8 +377,10 @@ void ReaderLanes::KeepOnly(const std::vector<uint64_t>& lane_ids) {
   {
     absl::MutexLock lock(&mutex_);
     for (const auto& [id, lane] : lanes_) {
-      if (std::find(lane_ids.begin(), lane_ids.end(), id) == lane_ids.end()) gone.push_back(id);
+      if (!Contains(lane_ids, id)) gone.push_back(id);
     }
+    // Released, though the answer may be lost.
+    absl::erase_if(left_, [&lane_ids](uint64_t id) { return !Contains(lane_ids, id); });
   }
   for (uint64_t id : gone) EndLane(id, EndCause::kDied);
 }
@@ -386,6 +392,11 @@ void ReaderLanes::Fence(absl::Status why) {
   }
   news_.store(true, std::memory_order_release);
   wait_set_.attention().Raise();
+}
+
+absl::Status ReaderLanes::fenced() const {
+  absl::MutexLock lock(&mutex_);
+  return fenced_;
 }
 
 size_t ReaderLanes::lanes() const {

@@ -98,6 +98,8 @@ class ReaderLanes {
 
   // Ends the reader, for good: FailedPrecondition.
   void Fence(absl::Status why);
+  // OK, or why it is fenced.
+  absl::Status fenced() const;
 
   size_t lanes() const;
   // Whether the lane is followed, or was.

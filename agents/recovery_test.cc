@@ -265,6 +265,46 @@ TEST_F(RecoveryTest, ACoordinatorThatHasLostItsStateEndsTheSession) {
   EXPECT_EQ(agent->OpenWriter("numbers").status().code(), absl::StatusCode::kFailedPrecondition);
 }
 
+TEST_F(RecoveryTest, WhatARestoredStateDoesNotKnowIsFenced) {
+  Events source_events, sink_events;
+  const auto source = Attach("source", &source_events);
+  const auto sink = Attach("sink", &sink_events);
+  const auto known = *source->OpenWriter("known");
+  const auto reader = *sink->OpenReader("numbers");
+  coordinator_.Kill();
+  coordinator_.SaveState();
+  coordinator_.Start();
+  source_events.Await(AgentEvent::Kind::kReattached);
+  sink_events.Await(AgentEvent::Kind::kReattached);
+  const auto writer = *source->OpenWriter("numbers");
+  const auto late_reader = *source->OpenReader("numbers");
+  ASSERT_TRUE(writer->WaitForReaders(2, kLong).ok());
+  ASSERT_TRUE(Write(*writer, 1).ok());
+
+  coordinator_.Kill();
+  coordinator_.RestoreState();
+  coordinator_.Start();
+  source_events.Await(AgentEvent::Kind::kReattached, 2);
+  sink_events.Await(AgentEvent::Kind::kReattached, 2);
+  source_events.Await(AgentEvent::Kind::kRejected, 2);
+
+  const absl::Status written = writer->Claim(8, kLong).status();
+  EXPECT_EQ(written.code(), absl::StatusCode::kFailedPrecondition) << written;
+  EXPECT_NE(written.message().find("is unknown to the coordinator"), std::string::npos) << written;
+  const absl::Status read = late_reader->Next(kLong).status();
+  EXPECT_EQ(read.code(), absl::StatusCode::kFailedPrecondition) << read;
+  // What both know goes on, and so does what was committed.
+  EXPECT_TRUE(source->status().ok());
+  EXPECT_TRUE(Write(*known, 1).ok());
+  const absl::StatusOr<Delivery> frame = reader->Next(kLong);
+  ASSERT_TRUE(frame.ok() && frame->kind == Kind::kFrame) << frame.status();
+  EXPECT_EQ(CheckPattern(frame->frame.payload), 1u);
+  EXPECT_EQ(reader->Next(kLong)->kind, Kind::kEnded);
+  const auto again = source->OpenWriter("numbers");
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_TRUE(Write(**again, 2).ok());
+}
+
 TEST_F(RecoveryTest, AnEvictedAgentIsToldWhy) {
   const auto agent = Attach("greedy");
   const auto other = Attach("other");

@@ -221,7 +221,9 @@ void Session::ReleaseLane(uint64_t reader_id, uint64_t lane_id) {
   calls_->Add([this, request] {
     const absl::Status status = client_.Call(request).status();
     const std::shared_ptr<ReaderLanes> lanes = registry_.FindReader(request.reader_id());
-    if (status.ok() && lanes != nullptr) lanes->Released(request.lane_id());
+    // Not found: an earlier attempt has been obeyed, or the coordinator has forgotten the lane.
+    const bool released = status.ok() || absl::IsNotFound(status);
+    if (released && lanes != nullptr) lanes->Released(request.lane_id());
     return status;
   });
 }
@@ -269,7 +271,7 @@ absl::StatusOr<std::unique_ptr<Writer>> Session::OpenWriter(std::string_view str
     return lane.status();
   }
   // Every reader that is there already has joined when this returns.
-  attachment_->RunAfterEvents([&] { registry_.AddWriter(lane_id, *lane); });
+  attachment_->RunAfterEvents([&] { registry_.AddWriter(lane_id, file_id, *lane); });
   return std::unique_ptr<Writer>(new Writer(shared_from_this(), *std::move(lane),
                                             std::string(stream), FromWire(response->options()),
                                             lane_id, file_id));
@@ -325,7 +327,7 @@ absl::StatusOr<std::unique_ptr<Reader>> Session::OpenReader(std::string_view str
                            .start_positions = options.start_positions},
       *std::move(file), [this, reader_id](uint64_t lane_id) { ReleaseLane(reader_id, lane_id); });
   // Every lane that is there already is followed when this returns.
-  attachment_->RunAfterEvents([&] { registry_.AddReader(reader_id, lanes); });
+  attachment_->RunAfterEvents([&] { registry_.AddReader(reader_id, file_id, lanes); });
   const ReaderLanes& followed = *lanes;
   std::unique_ptr<Reader> reader(new Reader(shared_from_this(), std::move(lanes),
                                             std::string(stream), FromWire(response->options()),

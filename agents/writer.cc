@@ -60,8 +60,11 @@ absl::Status Writer::Drain(absl::Duration timeout) {
 
 absl::Status Writer::Close() {
   if (lane_ == nullptr) return absl::OkStatus();
+  const absl::Status status = lane_->status();
   lane_ = nullptr;
   shared_->Close();
+  // The session has let go of a fenced lane; its id may be another's.
+  if (absl::IsFailedPrecondition(status)) return status;
   return session_->CloseWriter(lane_id_, file_id_);
 }
 

@@ -1,9 +1,13 @@
 #include "agents/testing/coordinator_process.h"
 
 #include <grpcpp/grpcpp.h>
+#include <signal.h>
 #include <stdlib.h>
 
+#include <cstdlib>
 #include <filesystem>
+#include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -24,14 +28,31 @@ absl::Status ToStatus(const grpc::Status& status) {
   return absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
 }
 
+std::string MakeDirectory(const std::string& parent) {
+  std::string path = parent + "/causeway-test-XXXXXX";
+  EXPECT_NE(mkdtemp(path.data()), nullptr) << path;
+  return path;
+}
+
+std::string VolatileParent() {
+  const char* asked_for = std::getenv("CAUSEWAY_TEST_VOLATILE_DIR");
+  return asked_for == nullptr ? "/dev/shm" : asked_for;
+}
+
+std::vector<std::filesystem::path> StateFiles(const std::filesystem::path& dir) {
+  std::vector<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::directory_iterator(dir)) {
+    if (entry.path().filename().string().starts_with("state.db")) files.push_back(entry.path());
+  }
+  return files;
+}
+
 }  // namespace
 
-CoordinatorProcess::CoordinatorProcess() {
-  char pattern[] = "/tmp/causeway-test-XXXXXX";
-  parent_ = mkdtemp(pattern);
-  dir_ = parent_ + "/dir";
-  char volatile_pattern[] = "/dev/shm/causeway-test-XXXXXX";
-  volatile_dir_ = mkdtemp(volatile_pattern);
+CoordinatorProcess::CoordinatorProcess()
+    : parent_(MakeDirectory("/tmp")),
+      dir_(parent_ + "/dir"),
+      volatile_dir_(MakeDirectory(VolatileParent())) {
   Start();
 }
 
@@ -44,18 +65,40 @@ CoordinatorProcess::~CoordinatorProcess() {
 
 void CoordinatorProcess::Kill() { process_.reset(); }
 
-void CoordinatorProcess::Start() {
+void CoordinatorProcess::Start() { Start("control/coordinator"); }
+
+void CoordinatorProcess::Start(const std::string& program) {
   process_ = std::make_unique<ChildProcess>(
-      std::vector<std::string>{TestProgram("control/coordinator"), absl::StrCat("--dir=", dir_),
+      std::vector<std::string>{TestProgram(program), absl::StrCat("--dir=", dir_),
                                absl::StrCat("--volatile_dir=", volatile_dir_),
                                absl::StrCat("--ready_fd=", ChildProcess::kReportFd)});
   ASSERT_NE(process_->ReadLine(), "(end)") << "the coordinator ended before it was ready";
 }
 
+void CoordinatorProcess::Stop() {
+  process_->Signal(SIGSTOP);
+  process_->AwaitStop();
+}
+
+void CoordinatorProcess::Continue() { process_->Signal(SIGCONT); }
+
 void CoordinatorProcess::LoseState() {
   std::filesystem::remove_all(dir_);
   for (const auto& entry : std::filesystem::directory_iterator(volatile_dir_)) {
     std::filesystem::remove_all(entry.path());
+  }
+}
+
+void CoordinatorProcess::SaveState() {
+  for (const std::filesystem::path& state : StateFiles(dir_)) {
+    std::filesystem::copy(state, std::filesystem::path(parent_) / state.filename());
+  }
+}
+
+void CoordinatorProcess::RestoreState() {
+  for (const std::filesystem::path& state : StateFiles(dir_)) std::filesystem::remove(state);
+  for (const std::filesystem::path& state : StateFiles(parent_)) {
+    std::filesystem::rename(state, std::filesystem::path(dir_) / state.filename());
   }
 }
 

@@ -15,6 +15,10 @@ namespace causeway {
 
 // With directories of its own, removed by the destructor. Fails the test if the coordinator does
 // not start.
+//
+// CAUSEWAY_TEST_VOLATILE_DIR in the environment names the directory in which volatile directories
+// are made, in the place of /dev/shm: ./bazelw test --test_env=CAUSEWAY_TEST_VOLATILE_DIR=... runs
+// the tests on a small tmpfs.
 class CoordinatorProcess {
  public:
   CoordinatorProcess();
@@ -29,8 +33,19 @@ class CoordinatorProcess {
   void Kill();
   // Starts it again on the same directories; ready when it returns.
   void Start();
-  // Removes all that it knows, while it does not run.
+  // As Start(), but another program that is a data dependency of the test: a coordinator of another
+  // release.
+  void Start(const std::string& program);
+  pid_t pid() const { return process_->pid(); }
+  // SIGSTOP, and stopped when it returns; SIGCONT.
+  void Stop();
+  void Continue();
+
+  // While it does not run: removes all that it knows; keeps a copy of what it knows; puts that in
+  // the place of what it has learnt since.
   void LoseState();
+  void SaveState();
+  void RestoreState();
 
   // Admin calls.
   absl::Status Evict(uint64_t session_id, const std::string& reason);
