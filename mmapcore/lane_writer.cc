@@ -315,17 +315,13 @@ void LaneWriter::GoQuietIfAwake() {
 
 bool LaneWriter::GoQuiet() {
   RosterUse use(*this);
+  // Not worth it while somebody sleeps. Whoever falls asleep from here on is found by the watch:
+  // its look comes after this, by its lock (I11).
+  for (const Roster::Entry& entry : roster_.load(std::memory_order_acquire)->entries) {
+    if (entry.page->parked.LoadRelaxed() != 0) return false;
+  }
   looks_.store(false, std::memory_order_relaxed);
   lane_page_->writer_quiet.StoreRelaxed(1);
-  // I11. Pairs with the barrier of a reader that parks: either it finds writer_quiet, or we find
-  // it.
-  std::atomic_thread_fence(std::memory_order_seq_cst);
-  for (const Roster::Entry& entry : roster_.load(std::memory_order_acquire)->entries) {
-    if (entry.page->parked.LoadRelaxed() == 0) continue;
-    lane_page_->writer_quiet.StoreRelaxed(0);
-    looks_.store(true, std::memory_order_relaxed);
-    return false;
-  }
   return true;
 }
 
@@ -349,10 +345,9 @@ void LaneWriter::Resume() {
   frames_at_sleep_.store(frames_.value(), std::memory_order_relaxed);
   lane_page_->writer_quiet.StoreRelaxed(0);
   looks_.store(true, std::memory_order_relaxed);
-  // I11. A commit that did not look yet has stored its frame before this barrier, and the sleeper,
-  // woken after it, finds that; one that comes later looks. It does not fail in a process that
-  // could register for it; if it did, the sleeper's next look would come within kLongestSleep.
-  static_cast<void>(ProcessBarrier());
+  // I11. The increment is a full fence. Whoever is woken looks, and before it sleeps again looks
+  // once more behind a barrier: a commit that did not look lies before that barrier, any later one
+  // looks.
   Ring(lane_page_->doorbell);
 }
 

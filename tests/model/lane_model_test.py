@@ -1,7 +1,7 @@
-"""Searches every state of the model of the lane protocol, as it is and broken on purpose.
+"""Searches every state of the models of the lane protocol, as they are and broken on purpose.
 
-As it is, the search must end without an error; broken in one place, it must find one. What is
-searched is lane.pml; docs/protocol.md says what that covers.
+As they are, the search must end without an error; broken in one place, it must find one. What is
+searched is lane.pml and quiet.pml; docs/protocol.md says what they cover.
 
     ./bazelw test //tests/model:lane_model_test
     ./bazelw run //tests/model:lane_model_test -- --trail M_NO_BARRIER   # how it goes wrong
@@ -18,26 +18,30 @@ import time
 import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-MODEL = os.path.join(HERE, 'lane.pml')
+LANE = 'lane.pml'
+QUIET = 'quiet.pml'
 
 MEMORY_MB = 2000
 DEPTH = 10_000
 
-# Name: definitions. Together they cover what one search could not in seconds.
+# Name: model and definitions. Together they cover what one search could not in seconds.
 CONFIGURATIONS = {
-    'two readers': ['FRAMES=4', 'STOPS'],
-    'two readers, and a writer that waits until all is read': ['FRAMES=2', 'DRAINS'],
-    'two readers, one of which joins': ['FRAMES=3', 'JOINS', 'SPINS'],
-    'one reader, which joins': ['FRAMES=5', 'JOINS', 'ALONE'],
-    'one reader, two frames per segment': [
-        'READERS=1', 'FRAMES=7', 'FRAMES_PER_SEGMENT=2', 'DRAINS', 'ABANDONS'],
+    'two readers': (LANE, ['FRAMES=4', 'STOPS']),
+    'two readers, and a writer that waits until all is read': (LANE, ['FRAMES=2', 'DRAINS']),
+    'two readers, one of which joins': (LANE, ['FRAMES=3', 'JOINS', 'SPINS']),
+    'one reader, which joins': (LANE, ['FRAMES=5', 'JOINS', 'ALONE']),
+    'one reader, two frames per segment': (
+        LANE, ['READERS=1', 'FRAMES=7', 'FRAMES_PER_SEGMENT=2', 'DRAINS', 'ABANDONS']),
+    'a quiet writer and one reader': (QUIET, ['READERS=1', 'FRAMES=3']),
+    'a quiet writer and two readers': (QUIET, ['READERS=2', 'FRAMES=1']),
 }
 
-# Which configuration finds out; what is broken stands in lane.pml.
+# Which configuration finds out; what is broken stands in the model.
 TWO = CONFIGURATIONS['two readers']
 DRAINS = CONFIGURATIONS['two readers, and a writer that waits until all is read']
 JOINS = CONFIGURATIONS['one reader, which joins']
 LONG = CONFIGURATIONS['one reader, two frames per segment']
+WATCHED = CONFIGURATIONS['a quiet writer and one reader']
 MUTATIONS = {
     'M_NEXT_WORD_NOT_ZEROED': LONG,  # I1
     'M_HEADER_BEFORE_PAYLOAD': TWO,  # I2
@@ -59,6 +63,12 @@ MUTATIONS = {
     'M_NO_SECOND_LOOK_AT_WRITER': DRAINS,
     'M_RECYCLE_BLINDLY': TWO,  # I9
     'M_POSITION_BEFORE_LEAVING': TWO,
+    'M_QUIET_BEFORE_BARRIER': WATCHED,  # I11
+    'M_NOBODY_RINGS_THE_WATCH': WATCHED,
+    'M_WATCH_NOT_TOLD': WATCHED,
+    'M_WATCH_LOOKS_FIRST': WATCHED,
+    'M_RINGS_BEFORE_IT_LOOKS': WATCHED,
+    'M_RESUMES_SILENTLY': WATCHED,
 }
 
 
@@ -71,17 +81,17 @@ def tool(name, package):
 
 
 class Search:
-    """The outcome of searching all states of the model under some definitions."""
+    """The outcome of searching all states of a model under some definitions."""
 
-    def __init__(self, definitions, directory):
+    def __init__(self, model, definitions, directory):
         start = time.monotonic()
-        shutil.copy(MODEL, directory)
+        shutil.copy(os.path.join(HERE, model), directory)
 
         def run(*command):
             return subprocess.run(command, cwd=directory, stdout=subprocess.PIPE,
                                   stderr=subprocess.STDOUT, text=True, check=False)
 
-        translated = run(tool('spin', 'spin'), *('-D' + d for d in definitions), '-a', 'lane.pml')
+        translated = run(tool('spin', 'spin'), *('-D' + d for d in definitions), '-a', model)
         compiled = run(tool('gcc', 'g++'), '-O1', '-w', '-DSAFETY', '-DCOLLAPSE',
                        f'-DMEMLIM={MEMORY_MB}', '-o', 'pan', 'pan.c')
         self.output = translated.stdout + compiled.stdout
@@ -98,17 +108,19 @@ class Search:
             r'|hash-?table full|interrupted', self.output, re.I)
 
 
-def search(definitions):
+def search(model, definitions):
     with tempfile.TemporaryDirectory(dir=os.environ.get('TEST_TMPDIR')) as directory:
-        return Search(definitions, directory)
+        return Search(model, definitions, directory)
 
 
 def print_trail(mutation):
     """Prints the steps that lead to the error of a mutation."""
+    model, definitions = MUTATIONS[mutation]
+    definitions = definitions + [mutation]
     with tempfile.TemporaryDirectory() as directory:
-        Search(MUTATIONS[mutation] + [mutation], directory)
-        subprocess.run([tool('spin', 'spin'), *('-D' + d for d in MUTATIONS[mutation] + [mutation]),
-                        '-t', '-p', '-g', '-l', 'lane.pml'], cwd=directory, check=True)
+        Search(model, definitions, directory)
+        subprocess.run([tool('spin', 'spin'), *('-D' + d for d in definitions),
+                        '-t', '-p', '-g', '-l', model], cwd=directory, check=True)
 
 
 class LaneModelTest(unittest.TestCase):
@@ -116,10 +128,10 @@ class LaneModelTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
-            intact = {name: pool.submit(search, definitions)
-                      for name, definitions in CONFIGURATIONS.items()}
-            broken = {name: pool.submit(search, definitions + [name])
-                      for name, definitions in MUTATIONS.items()}
+            intact = {name: pool.submit(search, model, definitions)
+                      for name, (model, definitions) in CONFIGURATIONS.items()}
+            broken = {name: pool.submit(search, model, definitions + [name])
+                      for name, (model, definitions) in MUTATIONS.items()}
         cls.intact = {name: done.result() for name, done in intact.items()}
         cls.broken = {name: done.result() for name, done in broken.items()}
         for name, result in [*cls.intact.items(), *cls.broken.items()]:
@@ -139,9 +151,11 @@ class LaneModelTest(unittest.TestCase):
                 self.assertRegex(result.output,
                                  r'pan:1: (assertion violated|invalid end state)')
 
-    def test_every_mutation_stands_in_the_model(self):
-        with open(MODEL, encoding='utf-8') as model:
-            self.assertEqual(set(MUTATIONS), set(re.findall(r'\bM_[A-Z_]+[A-Z]\b', model.read())))
+    def test_every_mutation_stands_in_its_model(self):
+        for model in (LANE, QUIET):
+            listed = {name for name, (where, _) in MUTATIONS.items() if where == model}
+            with open(os.path.join(HERE, model), encoding='utf-8') as text:
+                self.assertEqual(listed, set(re.findall(r'\bM_[A-Z_]+[A-Z]\b', text.read())))
 
 
 if __name__ == '__main__':
