@@ -163,15 +163,16 @@ void LaneReader::SkipToLatest() {
     // Whatever is wrong is found, and told, on the ordinary way.
     if (!place.ok() || !LiesAhead(*place)) return;
     bool here = false;
-    if (EndOfFrame(*place, kHeaderPageBytes) == 0) {
-      // Between a roll and the first commit: the latest frame is in the segment before.
+    // Between a roll and the first commit, and where a writer passed through an empty segment: the
+    // latest frame is in a segment before.
+    for (int looks = 0; !here && EndOfFrame(*place, kHeaderPageBytes) == 0; ++looks) {
       const uint64_t generation = place->generation - 1;
       here = generation == generation_;
-      if (!here) {
-        place = Visit({.offset = place->previous_offset},
-                      place->segment->extent.offset + offsetof(SegmentHeader, previous_offset));
-        if (!place.ok() || place->generation != generation || !LiesAhead(*place)) return;
-      }
+      if (here) break;
+      if (looks == kMaxLooks) return;
+      place = Visit({.offset = place->previous_offset},
+                    place->segment->extent.offset + offsetof(SegmentHeader, previous_offset));
+      if (!place.ok() || place->generation != generation || !LiesAhead(*place)) return;
     }
     if (!here) {
       MoveTo(*place);

@@ -177,8 +177,12 @@ Refusal LaneWriter::Roll(uint64_t length) {
   const uint64_t frames = frames_.value();
   WriterSegments::Segment* next = segments_.TakeFor(length, frames);
   while (next == nullptr && LapOldestSegment(length)) next = segments_.TakeFor(length, frames);
+  // The frame's segment fits into the capacity, but not beside this one: readers are led past this
+  // one by an empty segment, so that they can leave it.
+  const bool passing = next == nullptr && segments_.CurrentIsInTheWay(length);
+  if (passing) next = segments_.TakePassage(length, frames);
   if (next == nullptr) {
-    segments_.RequestFor(length);
+    if (!passing) segments_.RequestFor(length);
     held_bytes_.store(segments_.held_bytes(), std::memory_order_relaxed);
     segment_waits_.Add(1);
     // Whoever tries again at once should not take the cursors' lines away from busy readers.
@@ -198,6 +202,8 @@ Refusal LaneWriter::Roll(uint64_t length) {
   lane_page_->newest_offset.StoreRelease(next->extent.offset);
   UseSegment(*next);
   PublishProgress();
+  // Not for ever: nothing is in the way now. Where nobody reads there is room at once.
+  if (passing) return Roll(length);
   segments_.ShedIdle();
   segments_.RequestAhead();
   held_bytes_.store(segments_.held_bytes(), std::memory_order_relaxed);

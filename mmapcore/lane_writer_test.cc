@@ -128,6 +128,47 @@ TEST(LaneWriter, KeepsALargeSegmentForTheNextLargeFrame) {
   EXPECT_LE(lane.supply().requests().size(), 4u);
 }
 
+// The capacity holds the segment of one large frame and an ordinary one, but not two large ones.
+constexpr testing::TestLaneOptions kOneLargeSegment = {.capacity_bytes = 4 * 8192,
+                                                       .max_frame_bytes = 16000};
+
+TEST(LaneWriter, LargeFramesInARowTakeTurnsInOneSegment) {
+  TestLane lane(kOneLargeSegment);
+  std::unique_ptr<LaneReader> reader = lane.Join(1);
+  for (uint64_t i = 0; i < 20; ++i) {
+    // Readers have to get past the frame before; then it takes two more claims at most.
+    for (int claims = 0; claims < 3 && !Write(lane.writer(), i, 16000); ++claims) {
+      EXPECT_EQ(reader->TryNext().state, ReadState::kNothing);
+    }
+    ASSERT_TRUE(ReadsFrame(*reader, i, 16000)) << i;
+  }
+  EXPECT_LE(lane.writer().counters().segment_bytes, lane.options().capacity_bytes);
+}
+
+TEST(LaneWriter, LargeFramesInARowNeedNoReader) {
+  TestLane lane(kOneLargeSegment);
+  ASSERT_EQ(lane.writer().TryClaim(16000).refusal, Refusal::kFull);  // Its segment is asked for.
+  for (uint64_t i = 0; i < 20; ++i) ASSERT_TRUE(Write(lane.writer(), i, 16000)) << i;
+}
+
+TEST(LaneWriter, TheLatestFrameIsFoundBeforeEmptySegments) {
+  TestLane lane({.capacity_bytes = 16 * 8192});
+  std::unique_ptr<LaneReader> reader = lane.Join(1);
+  ASSERT_TRUE(Write(lane.writer(), 1, 10));
+  while (!Write(lane.writer(), 2, 16000)) {
+  }
+  for (const uint64_t length : {4000, 16000}) {
+    while (!lane.writer().TryClaim(length)) {
+    }
+    lane.writer().Abandon();
+  }
+  ASSERT_EQ(lane.writer().counters().rolls, 3u);
+  uint64_t skipped = 0;
+  const FrameView frame = reader->TryLatest(skipped);
+  EXPECT_TRUE(frame && IsPatternFrame(2, frame.payload()));
+  EXPECT_EQ(skipped, 1u);
+}
+
 // However long it takes until a segment has been free for that long.
 constexpr absl::Duration kKeepIdle = absl::Milliseconds(20);
 

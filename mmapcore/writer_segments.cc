@@ -121,6 +121,25 @@ void WriterSegments::EndUse(Segment& segment) {
   std::atomic_thread_fence(std::memory_order_release);
 }
 
+uint64_t WriterSegments::BytesToRequest(uint64_t length) const {
+  return std::max(SegmentBytesNeeded(length), segment_bytes_);
+}
+
+bool WriterSegments::CurrentIsInTheWay(uint64_t length) const {
+  return retained_.back()->extent.length + BytesToRequest(length) > capacity_bytes_;
+}
+
+WriterSegments::Segment* WriterSegments::TakePassage(uint64_t length, uint64_t base_frame) {
+  const uint64_t longest = capacity_bytes_ - BytesToRequest(length);
+  const bool is_free = std::any_of(free_.begin(), free_.end(), [&](const auto& segment) {
+    return segment->extent.length <= longest;
+  });
+  // The smallest one.
+  if (is_free) return TakeFor(0, base_frame);
+  RequestFor(0);
+  return nullptr;
+}
+
 bool WriterSegments::FreeingHelps(uint64_t length, size_t count) const {
   const uint64_t needed = SegmentBytesNeeded(length);
   for (size_t i = 0; i < count; ++i) {
@@ -131,7 +150,7 @@ bool WriterSegments::FreeingHelps(uint64_t length, size_t count) const {
 }
 
 void WriterSegments::RequestFor(uint64_t length) {
-  const uint64_t needed = std::max(SegmentBytesNeeded(length), segment_bytes_);
+  const uint64_t needed = BytesToRequest(length);
   // Free segments are of no use here: they are too small, or larger than an ordinary frame should
   // begin.
   while (held_bytes_ + needed > capacity_bytes_ && !free_.empty()) GiveBack(free_.begin());

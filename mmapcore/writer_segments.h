@@ -68,6 +68,14 @@ class WriterSegments {
   // Null: there is none.
   Segment* TakeFor(uint64_t length, uint64_t base_frame);
 
+  // Whether a segment for a frame of `length` bytes exceeds the capacity together with the current
+  // one, so that no room comes of what readers leave as long as this stays the current one.
+  bool CurrentIsInTheWay(uint64_t length) const;
+
+  // As TakeFor(), but for no frame: a segment beside which the capacity has room for one of
+  // `length` bytes. Null: there is none; one has been asked for.
+  Segment* TakePassage(uint64_t length, uint64_t base_frame);
+
   // Whether a frame of `length` bytes, for which TakeFor() has none, would come nearer to a segment
   // if some of the `count` leading retained segments were free: either one of them will do, or the
   // capacity is used up.
@@ -92,6 +100,8 @@ class WriterSegments {
  private:
   using FreeList = std::vector<std::unique_ptr<Segment>>;
 
+  // Of a segment that is asked for.
+  uint64_t BytesToRequest(uint64_t length) const;
   void GiveBack(FreeList::iterator segment);
   // Tells readers that were lapped in it, before any other byte of it changes (I10).
   static void EndUse(Segment& segment);
