@@ -70,7 +70,8 @@ struct AgentOptions {
 };
 
 // An attachment. It has two threads of its own: one obeys the coordinator's events, the other makes
-// the calls that the data path needs in advance; the threads that write and read call nobody.
+// the calls that the data path needs in advance, and maps for writers what they give; the threads
+// that write and read call nobody.
 //
 // Coordinator away: writers and readers go on with what they hold, calls that need the coordinator
 // fail with Unavailable, and the agent attaches again by itself as soon as there is one. The

@@ -22,10 +22,10 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "agents/reader.h"
+#include "mmapcore/file_extent.h"
 #include "mmapcore/lane_reader.h"
 #include "mmapcore/mapped_file.h"
 #include "mmapcore/reader_policy.h"
-#include "mmapcore/segment_supply.h"
 #include "mmapcore/tally.h"
 #include "mmapcore/wait_set.h"
 

@@ -188,30 +188,40 @@ absl::Status Session::CallNowOrLater(const Request& request) {
 }
 
 void Session::RequestSegment(uint64_t lane_id, uint64_t bytes) {
-  v1::GrantSegmentRequest request;
-  request.set_lane_id(lane_id);
-  request.set_length(bytes);
-  request.set_idempotency_key(NewIdempotencyKey());
-  calls_->Add([this, request] {
+  v1::GrantSegmentRequest asked;
+  asked.set_lane_id(lane_id);
+  asked.set_length(bytes);
+  calls_->Add([this, request = std::move(asked)]() mutable {
     const std::shared_ptr<WriterLane> lane = registry_.FindWriter(request.lane_id());
     if (lane == nullptr) return absl::OkStatus();
+    // Not where it is asked for: it takes a system call, and that thread has frames to write.
+    if (request.idempotency_key().empty()) request.set_idempotency_key(NewIdempotencyKey());
     const absl::StatusOr<v1::GrantSegmentResponse> response = client_.Call(request);
     if (absl::IsUnavailable(response.status())) {
       lane->SegmentDelayed(response.status());
     } else if (!response.ok()) {
       lane->SegmentRefused(response.status());
     } else {
-      lane->SegmentGranted({response->segment().offset(), response->segment().length()});
+      const FileExtent extent = {response->segment().offset(), response->segment().length()};
+      // What cannot be mapped is of no use.
+      if (!lane->SegmentGranted(extent).ok()) {
+        ReturnSegment(request.lane_id(),
+                      std::make_shared<MappedSegment>(MappedSegment{.extent = extent}));
+      }
     }
     return response.status();
   });
 }
 
-void Session::ReturnSegment(uint64_t lane_id, FileExtent segment) {
+void Session::ReturnSegment(uint64_t lane_id, std::shared_ptr<MappedSegment> segment) {
   v1::ReturnSegmentRequest request;
   request.set_lane_id(lane_id);
-  request.set_offset(segment.offset);
-  calls_->Add([this, request] { return client_.Call(request).status(); });
+  request.set_offset(segment->extent.offset);
+  calls_->Add([this, request, segment = std::move(segment)] {
+    // If it fails, the addresses stay taken, of a place where no frame will be any more.
+    segment->mapping.Unmap().IgnoreError();
+    return client_.Call(request).status();
+  });
 }
 
 void Session::ReleaseLane(uint64_t reader_id, uint64_t lane_id) {
@@ -262,8 +272,10 @@ absl::StatusOr<std::unique_ptr<Writer>> Session::OpenWriter(std::string_view str
     return WriterLane::Create(
         *std::move(file), response->lane_page().offset(), segments, lane_options,
         {.request_segment = [this, lane_id](uint64_t bytes) { RequestSegment(lane_id, bytes); },
-         .return_segment = [this,
-                            lane_id](FileExtent segment) { ReturnSegment(lane_id, segment); }});
+         .return_segment =
+             [this, lane_id](std::shared_ptr<MappedSegment> segment) {
+               ReturnSegment(lane_id, std::move(segment));
+             }});
   };
   absl::StatusOr<std::shared_ptr<WriterLane>> lane = open();
   if (!lane.ok()) {

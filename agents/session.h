@@ -20,7 +20,7 @@
 #include "agents/call_queue.h"
 #include "agents/control_client.h"
 #include "agents/lane_registry.h"
-#include "mmapcore/segment_supply.h"
+#include "mmapcore/mapped_segment.h"
 #include "mmapcore/sleep_watch.h"
 
 namespace causeway {
@@ -97,7 +97,7 @@ class Session : public std::enable_shared_from_this<Session> {
   absl::Status CallNowOrLater(const Request& request);
 
   void RequestSegment(uint64_t lane_id, uint64_t bytes);
-  void ReturnSegment(uint64_t lane_id, FileExtent segment);
+  void ReturnSegment(uint64_t lane_id, std::shared_ptr<MappedSegment> segment);
   void ReleaseLane(uint64_t reader_id, uint64_t lane_id);
 
   const AgentOptions options_;

@@ -48,7 +48,8 @@ struct WriterCounters {
   uint64_t payload_bytes = 0;     // committed
   uint64_t segments_rolled = 0;   // times the lane went on to another segment
   uint64_t segments_granted = 0;  // asked for and granted after the lane was opened
-  uint64_t waits = 0;             // Claim() calls that had to wait for room
+  uint64_t waits = 0;             // attempts to claim that found no room
+  uint64_t waits_for_grants = 0;  // of these, for the coordinator; the others were for readers
   uint64_t laps = 0;  // segments used again although a reader of policy drop or evict wanted them
 };
 

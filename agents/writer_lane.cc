@@ -130,6 +130,9 @@ void WriterLane::Close() {
   }
   if (lane == nullptr) return;
   lane->Close();
+  std::deque<MappedSegment> unused;
+  absl::MutexLock lock(&supply_mutex_);
+  unused.swap(ready_);
 }
 
 absl::Status WriterLane::Join(JoiningReader reader) {
@@ -179,16 +182,28 @@ void WriterLane::InstallRoster() {
   lane_->SetRoster(std::move(cursors), version);
 }
 
-void WriterLane::SegmentGranted(FileExtent segment) {
+absl::Status WriterLane::SegmentGranted(FileExtent segment) {
+  std::shared_ptr<const MappedFile> file;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (lane_ == nullptr) return absl::OkStatus();  // It goes back with the lane.
+    file = lane_->file();
+  }
+  absl::StatusOr<MappedSegment> mapped = MapSegmentForWriting(*file, segment);
+  if (!mapped.ok()) {
+    SegmentRefused(mapped.status());
+    return mapped.status();
+  }
   {
     absl::MutexLock lock(&supply_mutex_);
-    ready_.push_back(segment);
+    ready_.push_back(*std::move(mapped));
     requested_ = false;
     refusal_ = absl::OkStatus();
     ++granted_;
   }
   absl::MutexLock lock(&mutex_);
   if (lane_ != nullptr) lane_->attention().Raise();
+  return absl::OkStatus();
 }
 
 void WriterLane::SegmentRefused(absl::Status why) {
@@ -218,10 +233,10 @@ void WriterLane::Fence(absl::Status why) {
   lane_->attention().Raise();
 }
 
-std::optional<FileExtent> WriterLane::TakeReady() {
+std::optional<MappedSegment> WriterLane::TakeReady() {
   absl::MutexLock lock(&supply_mutex_);
   if (ready_.empty()) return std::nullopt;
-  const FileExtent segment = ready_.front();
+  MappedSegment segment = std::move(ready_.front());
   ready_.pop_front();
   return segment;
 }
@@ -236,7 +251,9 @@ void WriterLane::RequestAhead(uint64_t bytes) {
   calls_.request_segment(bytes);
 }
 
-void WriterLane::Return(FileExtent segment) { calls_.return_segment(segment); }
+void WriterLane::Return(MappedSegment segment) {
+  calls_.return_segment(std::make_shared<MappedSegment>(std::move(segment)));
+}
 
 size_t WriterLane::readers() const {
   absl::MutexLock lock(&mutex_);
@@ -264,6 +281,7 @@ WriterCounters WriterLane::counters() const {
           .segments_rolled = lane.rolls,
           .segments_granted = granted_,
           .waits = lane.segment_waits,
+          .waits_for_grants = lane.supply_waits,
           .laps = lane.laps};
 }
 

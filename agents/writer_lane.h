@@ -19,9 +19,11 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "agents/writer.h"
+#include "mmapcore/file_extent.h"
 #include "mmapcore/lane_roster.h"
 #include "mmapcore/lane_writer.h"
 #include "mmapcore/mapped_file.h"
+#include "mmapcore/mapped_segment.h"
 #include "mmapcore/reader_policy.h"
 #include "mmapcore/segment_supply.h"
 
@@ -44,7 +46,8 @@ class WriterLane final : public SegmentSupply {
   // What the lane asks of the coordinator. Neither may block.
   struct Calls {
     std::function<void(uint64_t bytes)> request_segment;  // answered by SegmentGranted() or Refused
-    std::function<void(FileExtent segment)> return_segment;
+    // Unmaps it, then gives it back. On another thread: both take their time.
+    std::function<void(std::shared_ptr<MappedSegment> segment)> return_segment;
   };
 
   // Errors as for LaneWriter::Create().
@@ -85,7 +88,10 @@ class WriterLane final : public SegmentSupply {
   // The coordinator has said everything again: whoever is not in `reader_ids` has left.
   void KeepOnly(const std::vector<uint64_t>& reader_ids);
 
-  void SegmentGranted(FileExtent segment);
+  // Maps the segment, so that the application's thread need not, and makes it ready for that
+  // thread. Blocks while the kernel fills in the page tables. An error, as of Mapping::Map(),
+  // stands for a refusal: the segment is to be given back.
+  absl::Status SegmentGranted(FileExtent segment);
   // The coordinator cannot give a segment, and why.
   void SegmentRefused(absl::Status why);
   // The coordinator is away; the request is still under way.
@@ -107,9 +113,9 @@ class WriterLane final : public SegmentSupply {
   explicit WriterLane(Calls calls) : calls_(std::move(calls)) {}
 
   // SegmentSupply; the application's thread.
-  std::optional<FileExtent> TakeReady() override;
+  std::optional<MappedSegment> TakeReady() override;
   void RequestAhead(uint64_t bytes) override;
-  void Return(FileExtent segment) override;
+  void Return(MappedSegment segment) override;
 
   void InstallRoster() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Refused(Refusal refusal, uint64_t length) const;
@@ -130,7 +136,7 @@ class WriterLane final : public SegmentSupply {
   WriterCounters last_counters_ ABSL_GUARDED_BY(mutex_);
 
   mutable absl::Mutex supply_mutex_ ABSL_ACQUIRED_AFTER(mutex_);
-  std::deque<FileExtent> ready_ ABSL_GUARDED_BY(supply_mutex_);
+  std::deque<MappedSegment> ready_ ABSL_GUARDED_BY(supply_mutex_);
   bool requested_ ABSL_GUARDED_BY(supply_mutex_) = false;
   absl::Status refusal_ ABSL_GUARDED_BY(supply_mutex_);
   absl::Time no_request_before_ ABSL_GUARDED_BY(supply_mutex_) = absl::InfinitePast();

@@ -1,5 +1,8 @@
 #include "agents/writer_lane.h"
 
+#include <sys/resource.h>
+
+#include <cstdint>
 #include <cstring>
 #include <string>
 #include <thread>
@@ -7,6 +10,7 @@
 #include "absl/strings/cord.h"
 #include "agents/testing/local_stream.h"
 #include "gtest/gtest.h"
+#include "mmapcore/page.h"
 
 namespace causeway {
 namespace {
@@ -93,6 +97,36 @@ TEST_F(WriterLaneTest, AFrameAboveTheLimitIsTheCallersMistake) {
   const absl::Status status = Write(LocalStream::kMaxFrameBytes + 1, kLong);
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_NE(status.message().find("65536"), std::string::npos) << status;
+}
+
+// Populated where it is granted: the application's thread finds every page in place.
+TEST_F(WriterLaneTest, AGrantedSegmentCostsTheWritersThreadNoPageFaults) {
+  stream_.AddReader(7);
+  stream_.Introduce(1, 7);
+  Fill().IgnoreError();
+  constexpr uint64_t kBytes = uint64_t{8} << 20;
+  std::thread events([this] { stream_.Grant(1, kBytes); });
+  events.join();
+  rusage before;
+  getrusage(RUSAGE_THREAD, &before);
+  Fill().IgnoreError();
+  rusage after;
+  getrusage(RUSAGE_THREAD, &after);
+  EXPECT_GT(writer().counters().payload_bytes, kBytes / 2);
+  // Some may come from elsewhere, such as a sanitizer's shadow of those pages.
+  EXPECT_LT(after.ru_minflt - before.ru_minflt, static_cast<int64_t>(kBytes / PageSize() / 4));
+}
+
+TEST_F(WriterLaneTest, AGrantThatCannotBeMappedIsARefusal) {
+  const uint64_t nowhere = uint64_t{1} << 40;
+  EXPECT_EQ(writer().SegmentGranted({nowhere, LocalStream::kSegmentBytes}).code(),
+            absl::StatusCode::kOutOfRange);
+  EXPECT_EQ(writer().counters().segments_granted, 0u);
+  stream_.set_grants(false);
+  stream_.AddReader(7);
+  stream_.Introduce(1, 7);
+  const absl::Status status = Fill();
+  EXPECT_NE(status.message().find("past the file's end"), std::string::npos) << status;
 }
 
 TEST_F(WriterLaneTest, AFrameLargerThanASegmentAsksForOne) {

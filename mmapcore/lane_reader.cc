@@ -15,11 +15,11 @@
 #include "absl/time/time.h"
 #include "mmapcore/deadline.h"
 #include "mmapcore/doorbell.h"
+#include "mmapcore/file_extent.h"
 #include "mmapcore/mapped_file.h"
 #include "mmapcore/mapping.h"
 #include "mmapcore/reader_segments.h"
 #include "mmapcore/segment_format.h"
-#include "mmapcore/segment_supply.h"
 #include "mmapcore/sigbus_guard.h"
 #include "mmapcore/spin_pause.h"
 

@@ -18,6 +18,7 @@
 #include "mmapcore/doorbell.h"
 #include "mmapcore/lane_roster.h"
 #include "mmapcore/mapped_file.h"
+#include "mmapcore/mapped_segment.h"
 #include "mmapcore/mapping.h"
 #include "mmapcore/page.h"
 #include "mmapcore/process_barrier.h"
@@ -104,7 +105,11 @@ absl::StatusOr<std::unique_ptr<LaneWriter>> LaneWriter::Create(MappedFile lane_f
       new LaneWriter(std::move(lane_file), *std::move(lane_mapping), options, supply));
   // The last one adopted is the first one used.
   for (size_t i = segments.size(); i-- > 0;) {
-    if (absl::Status status = writer->segments_.Adopt(segments[i]); !status.ok()) return status;
+    absl::StatusOr<MappedSegment> segment = MapSegmentForWriting(*writer->lane_file_, segments[i]);
+    if (!segment.ok()) return segment.status();
+    if (absl::Status status = writer->segments_.Adopt(*std::move(segment)); !status.ok()) {
+      return status;
+    }
   }
   WriterSegments::Segment* first = writer->segments_.TakeFor(0, /*base_frame=*/0);
   writer->UseSegment(*first);
@@ -126,9 +131,10 @@ LaneWriter::LaneWriter(MappedFile lane_file, Mapping lane_mapping, const LaneWri
       max_frame_bytes_(options.max_frame_bytes),
       roster_(new Roster),
       options_(options),
+      lane_file_(std::make_shared<const MappedFile>(std::move(lane_file))),
       lane_mapping_(std::move(lane_mapping)),
       lane_page_(&PageAt<LanePage>(lane_mapping_.mutable_data())),
-      segments_(std::move(lane_file), options.identity, options.segment_bytes,
+      segments_(lane_file_->label(), options.identity, options.segment_bytes,
                 options.capacity_bytes, options.keep_idle, supply) {}
 
 LaneWriter::~LaneWriter() {
@@ -182,7 +188,7 @@ Refusal LaneWriter::Roll(uint64_t length) {
   const bool passing = next == nullptr && segments_.CurrentIsInTheWay(length);
   if (passing) next = segments_.TakePassage(length, frames);
   if (next == nullptr) {
-    if (!passing) segments_.RequestFor(length);
+    if (!passing && segments_.RequestFor(length)) supply_waits_.Add(1);
     held_bytes_.store(segments_.held_bytes(), std::memory_order_relaxed);
     segment_waits_.Add(1);
     // Whoever tries again at once should not take the cursors' lines away from busy readers.
@@ -205,7 +211,7 @@ Refusal LaneWriter::Roll(uint64_t length) {
   // Not for ever: nothing is in the way now. Where nobody reads there is room at once.
   if (passing) return Roll(length);
   segments_.ShedIdle();
-  segments_.RequestAhead();
+  segments_.RequestAhead(length);
   held_bytes_.store(segments_.held_bytes(), std::memory_order_relaxed);
   return Refusal::kNone;
 }
@@ -520,6 +526,7 @@ LaneWriterCounters LaneWriter::counters() const {
           .rolls = rolls_.value(),
           .recycles = recycles_.value(),
           .segment_waits = segment_waits_.value(),
+          .supply_waits = supply_waits_.value(),
           .laps = laps_.value(),
           .rings = rings_.value(),
           .bad_cursors = bad_cursors_.load(kRelaxed),

@@ -25,6 +25,7 @@
 #include "absl/time/time.h"
 #include "mmapcore/deadline.h"
 #include "mmapcore/doorbell.h"
+#include "mmapcore/file_extent.h"
 #include "mmapcore/lane_roster.h"
 #include "mmapcore/mapped_file.h"
 #include "mmapcore/mapping.h"
@@ -66,8 +67,8 @@ struct LaneWriterOptions {
   uint64_t capacity_bytes = 0;
   uint64_t max_frame_bytes = 0;  // at most kMaxFrameBytes
   // How long a free segment is kept for the next burst before it is given back, which is done at
-  // rolls.
-  absl::Duration keep_idle = absl::Seconds(1);
+  // rolls. A burst that finds the segments of the one before waits for nothing.
+  absl::Duration keep_idle = absl::Seconds(10);
   // With it, the cost of a commit does not grow with the number of readers that do not sleep. Must
   // outlive the writer.
   SleepWatch* sleep_watch = nullptr;
@@ -80,10 +81,11 @@ struct LaneWriterCounters {
   uint64_t rolls = 0;             // to another segment
   uint64_t recycles = 0;          // rolls to a segment that had been used before
   uint64_t segment_waits = 0;     // attempts to roll that found no segment
+  uint64_t supply_waits = 0;      // of these, with capacity left: the supply was too late
   uint64_t laps = 0;              // segments taken although readers that do not hold wanted them
   uint64_t rings = 0;             // of the doorbell, for parked readers
   uint64_t bad_cursors = 0;       // readers whose cursor page is wrong or lost
-  uint64_t segments_refused = 0;  // from the supply; could not be mapped
+  uint64_t segments_refused = 0;  // from the supply; made no sense
   uint64_t segment_bytes = 0;     // of all segments that the lane has now
 };
 
@@ -102,8 +104,8 @@ class LaneWriter final : private QuietLane {
  public:
   // Takes over the lane file (opened read-write; the only writer of its inode), publishes the lane
   // page at `lane_page_offset`, which must be zero, and begins in the first of `segments` (at least
-  // one; further ones are used in turn). `supply` must outlive the writer. Segments are mapped
-  // once, guarded if SigbusGuard is installed, and kept.
+  // one; further ones are used in turn). `supply` must outlive the writer. Each segment is mapped
+  // once, guarded if SigbusGuard is installed, and kept: these here, further ones by the supply.
   //
   // InvalidArgument: limits or extents that cannot be, with the values.
   // FailedPrecondition: the lane page was published before.
@@ -255,6 +257,8 @@ class LaneWriter final : private QuietLane {
 
   LaneWriterCounters counters() const;
   const LaneWriterOptions& options() const { return options_; }
+  // For the supply, to map from.
+  const std::shared_ptr<const MappedFile>& file() const { return lane_file_; }
 
  private:
   LaneWriter(MappedFile lane_file, Mapping lane_mapping, const LaneWriterOptions& options,
@@ -338,6 +342,7 @@ class LaneWriter final : private QuietLane {
   uint64_t base_position_ = 0;
 
   const LaneWriterOptions options_;
+  const std::shared_ptr<const MappedFile> lane_file_;
   Mapping lane_mapping_;
   LanePage* const lane_page_;
   WriterSegments segments_;
@@ -351,6 +356,7 @@ class LaneWriter final : private QuietLane {
   Tally rolls_;
   Tally recycles_;
   Tally segment_waits_;
+  Tally supply_waits_;
   Tally laps_;
   Tally rings_;
   std::atomic<uint64_t> bad_cursors_{0};

@@ -169,6 +169,21 @@ TEST(LaneWriter, TheLatestFrameIsFoundBeforeEmptySegments) {
   EXPECT_EQ(skipped, 1u);
 }
 
+TEST(LaneWriter, AsksAheadForLargeFramesOnceTwoCameInARow) {
+  TestLane lane({.capacity_bytes = 32 * 8192, .initial_segments = 8});
+  std::unique_ptr<LaneReader> reader = lane.Join(1);
+  const auto write = [&] {
+    while (!Write(lane.writer(), 1, 9000)) {
+    }
+  };
+  write();
+  EXPECT_EQ(lane.supply().requests().size(), 1u);  // For itself.
+  write();
+  EXPECT_EQ(lane.supply().requests().size(), 3u);  // For itself, and for the next one,
+  EXPECT_TRUE(Write(lane.writer(), 1, 9000));      // which finds a segment, as do all from now on.
+  EXPECT_TRUE(Write(lane.writer(), 1, 9000));
+}
+
 // However long it takes until a segment has been free for that long.
 constexpr absl::Duration kKeepIdle = absl::Milliseconds(20);
 
@@ -332,12 +347,12 @@ TEST(LaneWriter, UsesTheSegmentThatWasUsedLast) {
   EXPECT_EQ(lane.writer().counters().recycles, lane.writer().counters().rolls - 1);
 }
 
-TEST(LaneWriter, GivesBackASegmentThatItCannotMap) {
+TEST(LaneWriter, GivesBackASegmentThatMakesNoSense) {
   TestLane lane;
   std::unique_ptr<LaneReader> reader = lane.Join(1);
   lane.writer();
-  lane.supply().Offer({.offset = uint64_t{1} << 40, .length = 8192});
-  lane.supply().Offer({.offset = 123, .length = 8192});
+  lane.supply().Offer({.extent = {.offset = uint64_t{1} << 40, .length = 8192}});
+  lane.supply().Offer({.extent = {.offset = 123, .length = 8192}});
   for (uint64_t i = 0; i < 16; ++i) ASSERT_TRUE(Write(lane.writer(), i, 1000));
   EXPECT_EQ(lane.writer().counters().segments_refused, 2u);
   EXPECT_THAT(lane.supply().returned(), SizeIs(2));

@@ -9,10 +9,10 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "mmapcore/file_extent.h"
 #include "mmapcore/mapped_file.h"
 #include "mmapcore/mapping.h"
 #include "mmapcore/segment_format.h"
-#include "mmapcore/segment_supply.h"
 
 namespace causeway {
 

@@ -9,13 +9,12 @@
 #include <utility>
 
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "mmapcore/deadline.h"
-#include "mmapcore/mapping.h"
+#include "mmapcore/mapped_segment.h"
 #include "mmapcore/page.h"
 #include "mmapcore/segment_format.h"
 #include "mmapcore/segment_supply.h"
-#include "mmapcore/sigbus_guard.h"
 
 namespace causeway {
 namespace {
@@ -30,19 +29,19 @@ uint64_t SegmentBytesNeeded(uint64_t frame_bytes) {
 
 }  // namespace
 
-absl::Status WriterSegments::Adopt(FileExtent extent) {
-  if (absl::Status status =
-          CheckSegmentExtent(extent.offset, extent.length, file_.label(), extent.offset);
+absl::Status WriterSegments::Adopt(MappedSegment&& mapped) {
+  const FileExtent extent = mapped.extent;
+  if (absl::Status status = CheckSegmentExtent(extent.offset, extent.length, label_, extent.offset);
       !status.ok()) {
     return absl::InvalidArgumentError(status.message());
   }
-  absl::StatusOr<Mapping> mapping = Mapping::Map(file_, extent.offset, extent.length,
-                                                 {.protection = Protection::kReadWrite,
-                                                  .populate = Populate::kForWriting,
-                                                  .guarded = SigbusGuard::installed()});
-  if (!mapping.ok()) return mapping.status();
-  auto segment =
-      std::make_unique<Segment>(Segment{.extent = extent, .mapping = *std::move(mapping)});
+  if (mapped.mapping.mutable_data() == nullptr || mapped.mapping.offset() != extent.offset ||
+      mapped.mapping.length() != extent.length) {
+    return absl::InvalidArgumentError(absl::StrCat(label_, ": the segment at offset ",
+                                                   extent.offset, ", length ", extent.length,
+                                                   " is not mapped for writing"));
+  }
+  auto segment = std::make_unique<Segment>(Segment{std::move(mapped)});
   segment->idle_since_nanos = Deadline::NowNanos();
   PublishPage(
       {.kind = PageKind::kSegment, .lane = lane_, .offset = extent.offset, .length = extent.length},
@@ -56,10 +55,10 @@ absl::Status WriterSegments::Adopt(FileExtent extent) {
 uint64_t WriterSegments::AdoptReady() {
   uint64_t refused = 0;
   for (int i = 0; i < kMaxAdoptions; ++i) {
-    const std::optional<FileExtent> extent = supply_->TakeReady();
-    if (!extent.has_value()) break;
-    if (Adopt(*extent).ok()) continue;
-    supply_->Return(*extent);
+    std::optional<MappedSegment> segment = supply_->TakeReady();
+    if (!segment.has_value()) break;
+    if (Adopt(*std::move(segment)).ok()) continue;
+    supply_->Return(*std::move(segment));
     ++refused;
   }
   return refused;
@@ -149,23 +148,37 @@ bool WriterSegments::FreeingHelps(uint64_t length, size_t count) const {
   return count > 0 && held_bytes_ - free_bytes_ + needed > capacity_bytes_;
 }
 
-void WriterSegments::RequestFor(uint64_t length) {
+bool WriterSegments::RequestFor(uint64_t length) {
   const uint64_t needed = BytesToRequest(length);
   // Free segments are of no use here: they are too small, or larger than an ordinary frame should
   // begin.
   while (held_bytes_ + needed > capacity_bytes_ && !free_.empty()) GiveBack(free_.begin());
-  if (held_bytes_ + needed <= capacity_bytes_) supply_->RequestAhead(needed);
+  if (held_bytes_ + needed > capacity_bytes_) return false;
+  supply_->RequestAhead(needed);
+  return true;
 }
 
-void WriterSegments::RequestAhead() {
-  const bool ordinary_is_free = std::any_of(free_.begin(), free_.end(), [&](const auto& segment) {
-    return segment->extent.length <= segment_bytes_;
-  });
-  if (!ordinary_is_free) RequestFor(0);
+void WriterSegments::RequestAhead(uint64_t length) {
+  const uint64_t needed = SegmentBytesNeeded(length);
+  const bool is_large = needed > segment_bytes_;
+  const bool more_large = std::exchange(last_was_large_, is_large) && is_large;
+  const auto free =
+      static_cast<size_t>(std::count_if(free_.begin(), free_.end(), [&](const auto& segment) {
+        return more_large ? segment->extent.length >= needed
+                          : segment->extent.length <= segment_bytes_;
+      }));
+  if (free >= Reserve()) return;
+  if (free == 0 && !more_large) {
+    RequestFor(0);
+    return;
+  }
+  // Nothing is given back for what need not come.
+  const uint64_t bytes = more_large ? needed : segment_bytes_;
+  if (held_bytes_ + bytes <= capacity_bytes_) supply_->RequestAhead(bytes);
 }
 
 void WriterSegments::ShedIdle() {
-  if (free_.size() < 2) return;
+  if (free_.size() <= Reserve()) return;
   const int64_t idle_before = Deadline::NowNanos() - keep_idle_nanos_;
   const auto idle = std::find_if(free_.begin(), free_.end(), [&](const auto& segment) {
     return segment->idle_since_nanos <= idle_before;
@@ -174,13 +187,13 @@ void WriterSegments::ShedIdle() {
 }
 
 void WriterSegments::GiveBack(FreeList::iterator segment) {
-  const FileExtent extent = (*segment)->extent;
   // Its bytes will be freed: zeros appear in place of frames.
   EndUse(**segment);
-  free_.erase(segment);  // unmaps
-  held_bytes_ -= extent.length;
-  free_bytes_ -= extent.length;
-  supply_->Return(extent);
+  MappedSegment given = std::move(**segment);
+  free_.erase(segment);
+  held_bytes_ -= given.extent.length;
+  free_bytes_ -= given.extent.length;
+  supply_->Return(std::move(given));
 }
 
 }  // namespace causeway

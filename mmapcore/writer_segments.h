@@ -8,13 +8,13 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
-#include "mmapcore/mapped_file.h"
-#include "mmapcore/mapping.h"
+#include "mmapcore/mapped_segment.h"
 #include "mmapcore/segment_format.h"
 #include "mmapcore/segment_supply.h"
 
@@ -23,9 +23,7 @@ namespace causeway {
 // Single-threaded; everything here happens at rolls.
 class WriterSegments {
  public:
-  struct Segment {
-    FileExtent extent;
-    Mapping mapping;
+  struct Segment : MappedSegment {
     uint64_t base_position = 0;    // of its present or last use
     uint64_t generation = 0;       // likewise; 0: never used
     bool used_before = false;      // before its present use
@@ -35,21 +33,23 @@ class WriterSegments {
     uint64_t end_position() const { return base_position + extent.length; }
   };
 
-  WriterSegments(MappedFile file, const LaneIdentity& lane, uint64_t segment_bytes,
+  // `label` names the lane's file in messages.
+  WriterSegments(std::string label, const LaneIdentity& lane, uint64_t segment_bytes,
                  uint64_t capacity_bytes, absl::Duration keep_idle, SegmentSupply* supply)
-      : file_(std::move(file)),
+      : label_(std::move(label)),
         lane_(lane),
         segment_bytes_(segment_bytes),
         capacity_bytes_(capacity_bytes),
         keep_idle_nanos_(absl::ToInt64Nanoseconds(keep_idle)),
         supply_(supply) {}
 
-  // Maps a segment, publishes its header and makes it free: the next one to be used.
+  // Publishes the segment's header and makes it free: the next one to be used.
   //
-  // InvalidArgument: no segment can be there. Others: as Mapping::Map().
-  absl::Status Adopt(FileExtent extent);
+  // InvalidArgument: no segment can be there, or the mapping is of something else; `mapped` keeps
+  // what it was.
+  absl::Status Adopt(MappedSegment&& mapped);
 
-  // Adopts what the supply has ready. Returns how many could not be, and were given back.
+  // Adopts what the supply has ready. Returns how many made no sense, and were given back.
   uint64_t AdoptReady();
 
   // The number of leading retained segments, never the current one, that end at or before
@@ -83,30 +83,34 @@ class WriterSegments {
 
   // Asks the supply for a segment that can hold a frame of `length` bytes, for which TakeFor() has
   // none. If it would exceed the capacity, free segments are given back to make room; if that is
-  // not enough, readers must leave some first.
-  void RequestFor(uint64_t length);
+  // not enough, readers must leave some first, and the result is false.
+  bool RequestFor(uint64_t length);
 
-  // Asks for the segment after the current one, unless an ordinary one is free.
-  void RequestAhead();
+  // Asks for a segment if fewer are free than Reserve() says. `length`: of the frame that the
+  // current one was taken for. One frame that is too large for an ordinary segment does not
+  // announce another, but two in a row do: then the next one is to find its segment, too.
+  void RequestAhead(uint64_t length);
 
-  // Gives back a segment that has been free for `keep_idle`.
+  // Gives back a segment that has been free for `keep_idle`, beyond the reserve.
   void ShedIdle();
 
   Segment& current() { return *retained_.back(); }
   uint64_t oldest_position() const { return retained_.front()->base_position; }
   uint64_t held_bytes() const { return held_bytes_; }
-  const MappedFile& file() const { return file_; }
 
  private:
   using FreeList = std::vector<std::unique_ptr<Segment>>;
 
   // Of a segment that is asked for.
   uint64_t BytesToRequest(uint64_t length) const;
+  // Segments that should be free: one, and more where readers lag, since the next one is then
+  // needed sooner than a grant takes.
+  size_t Reserve() const { return 1 + retained_.size() / 4; }
   void GiveBack(FreeList::iterator segment);
   // Tells readers that were lapped in it, before any other byte of it changes (I10).
   static void EndUse(Segment& segment);
 
-  MappedFile file_;
+  std::string label_;
   LaneIdentity lane_;
   uint64_t segment_bytes_;
   uint64_t capacity_bytes_;
@@ -115,9 +119,10 @@ class WriterSegments {
   std::deque<std::unique_ptr<Segment>> retained_;  // in the lane's order; the last is the current
   FreeList free_;                                  // the last was used last
   uint64_t held_bytes_ = 0;
-  uint64_t free_bytes_ = 0;     // of held_bytes_
-  uint64_t generation_ = 0;     // uses so far
-  uint64_t next_position_ = 0;  // base of the next use
+  uint64_t free_bytes_ = 0;      // of held_bytes_
+  bool last_was_large_ = false;  // the frame that RequestAhead() was last called for
+  uint64_t generation_ = 0;      // uses so far
+  uint64_t next_position_ = 0;   // base of the next use
 };
 
 }  // namespace causeway

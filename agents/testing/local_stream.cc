@@ -69,7 +69,7 @@ WriterLane& LocalStream::AddWriter(uint64_t lane_id) {
                                 }
                                 if (grants_) Grant(lane_id, bytes);
                               },
-                          .return_segment = [](FileExtent) {}});
+                          .return_segment = [](const std::shared_ptr<MappedSegment>&) {}});
   EXPECT_TRUE(lane.ok()) << lane.status();
   writer.lane = *std::move(lane);
   return *writer.lane;
@@ -138,7 +138,8 @@ void LocalStream::Introduce(uint64_t lane_id, uint64_t reader_id) {
 
 void LocalStream::Grant(uint64_t lane_id, uint64_t bytes) {
   WriterSide& writer = writers_.at(lane_id);
-  writer.lane->SegmentGranted(Allocate(writer, bytes));
+  const absl::Status status = writer.lane->SegmentGranted(Allocate(writer, bytes));
+  EXPECT_TRUE(status.ok()) << status;
 }
 
 std::vector<uint64_t> LocalStream::requests() const {

@@ -43,24 +43,28 @@ std::byte PatternByte(uint64_t seed, size_t index) {
 
 }  // namespace
 
-std::optional<FileExtent> FileSupply::TakeReady() {
+std::optional<MappedSegment> FileSupply::TakeReady() {
   absl::MutexLock lock(&mutex_);
   if (ready_.empty()) return std::nullopt;
-  const FileExtent extent = ready_.front();
+  MappedSegment segment = std::move(ready_.front());
   ready_.pop_front();
-  return extent;
+  return segment;
+}
+
+void FileSupply::MakeReady(uint64_t bytes) {
+  ready_.push_back(Value(MapSegmentForWriting(file_, AllocateLocked(bytes))));
 }
 
 void FileSupply::RequestAhead(uint64_t bytes) {
   absl::MutexLock lock(&mutex_);
   requests_.push_back(bytes);
-  if (mode_ == Mode::kServe && ready_.empty()) ready_.push_back(AllocateLocked(bytes));
+  if (mode_ == Mode::kServe && ready_.empty()) MakeReady(bytes);
   if (mode_ == Mode::kHold) held_request_ = bytes;
 }
 
-void FileSupply::Return(FileExtent segment) {
+void FileSupply::Return(MappedSegment segment) {
   absl::MutexLock lock(&mutex_);
-  returned_.push_back(segment);
+  returned_.push_back(segment.extent);
 }
 
 FileExtent FileSupply::Allocate(uint64_t bytes) {
@@ -83,7 +87,7 @@ void FileSupply::set_mode(Mode mode) {
 int FileSupply::ServeRequests() {
   absl::MutexLock lock(&mutex_);
   if (!held_request_.has_value()) return 0;
-  ready_.push_back(AllocateLocked(*held_request_));
+  MakeReady(*held_request_);
   held_request_.reset();
   return 1;
 }
@@ -98,9 +102,9 @@ std::vector<FileExtent> FileSupply::returned() const {
   return returned_;
 }
 
-void FileSupply::Offer(FileExtent extent) {
+void FileSupply::Offer(MappedSegment segment) {
   absl::MutexLock lock(&mutex_);
-  ready_.push_front(extent);
+  ready_.push_front(std::move(segment));
 }
 
 TestLane::TestLane(const TestLaneOptions& options)

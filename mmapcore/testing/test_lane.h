@@ -21,6 +21,7 @@
 #include "mmapcore/lane_roster.h"
 #include "mmapcore/lane_writer.h"
 #include "mmapcore/mapped_file.h"
+#include "mmapcore/mapped_segment.h"
 #include "mmapcore/reader_policy.h"
 #include "mmapcore/segment_supply.h"
 #include "mmapcore/sleep_watch.h"
@@ -33,9 +34,9 @@ class FileSupply : public SegmentSupply {
   // The first segment is placed at `first_offset`.
   FileSupply(MappedFile& file, uint64_t first_offset) : file_(file), next_offset_(first_offset) {}
 
-  std::optional<FileExtent> TakeReady() override;
+  std::optional<MappedSegment> TakeReady() override;
   void RequestAhead(uint64_t bytes) override;
-  void Return(FileExtent segment) override;
+  void Return(MappedSegment segment) override;
 
   // Allocates a segment at once.
   FileExtent Allocate(uint64_t bytes);
@@ -52,17 +53,18 @@ class FileSupply : public SegmentSupply {
   std::vector<uint64_t> requests() const;
   std::vector<FileExtent> returned() const;
 
-  // Makes this extent the next one that is ready.
-  void Offer(FileExtent extent);
+  // Makes this segment the next one that is ready, mapped or not.
+  void Offer(MappedSegment segment);
 
  private:
+  void MakeReady(uint64_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   FileExtent AllocateLocked(uint64_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   mutable absl::Mutex mutex_;
   MappedFile& file_ ABSL_GUARDED_BY(mutex_);
   uint64_t next_offset_ ABSL_GUARDED_BY(mutex_);
   Mode mode_ ABSL_GUARDED_BY(mutex_) = Mode::kServe;
-  std::deque<FileExtent> ready_ ABSL_GUARDED_BY(mutex_);
+  std::deque<MappedSegment> ready_ ABSL_GUARDED_BY(mutex_);
   std::optional<uint64_t> held_request_ ABSL_GUARDED_BY(mutex_);
   std::vector<uint64_t> requests_ ABSL_GUARDED_BY(mutex_);
   std::vector<FileExtent> returned_ ABSL_GUARDED_BY(mutex_);

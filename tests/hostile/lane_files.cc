@@ -26,9 +26,9 @@ constexpr uint64_t kWord = 8;
 // A lane that has all of its segments from the beginning.
 class NoSupply : public SegmentSupply {
  public:
-  std::optional<FileExtent> TakeReady() override { return std::nullopt; }
+  std::optional<MappedSegment> TakeReady() override { return std::nullopt; }
   void RequestAhead(uint64_t) override {}
-  void Return(FileExtent) override {}
+  void Return(MappedSegment) override {}
 };
 
 template <typename T>
