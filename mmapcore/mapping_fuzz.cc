@@ -8,7 +8,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
-#include <cstring>
 #include <iostream>
 #include <utility>
 
@@ -17,6 +16,7 @@
 #include "mmapcore/page.h"
 #include "mmapcore/protection.h"
 #include "mmapcore/unique_fd.h"
+#include "tools/fuzz/fuzz_input.h"
 
 namespace causeway {
 namespace {
@@ -25,35 +25,15 @@ using Wide = unsigned __int128;
 
 constexpr uint64_t kFileBytes = 5 * 4096 + 123;
 
-// Takes numbers from the input; zeros when it has run out.
-class Input {
- public:
-  Input(const uint8_t* data, size_t size) : data_(data), size_(size) {}
-
-  template <typename T>
-  T Take() {
-    T value = 0;
-    const size_t bytes = size_ < sizeof(T) ? size_ : sizeof(T);
-    if (bytes > 0) memcpy(&value, data_, bytes);
-    data_ += bytes;
-    size_ -= bytes;
-    return value;
-  }
-
-  // A number near one of those where rules change, or any.
-  uint64_t TakeBound() {
-    const uint64_t near[] = {0, PageSize(), kFileBytes, uint64_t{1} << 63, UINT64_MAX};
-    const uint8_t kind = Take<uint8_t>();
-    if (kind % 8 >= 5) return Take<uint64_t>();
-    const uint64_t pages = kind & 0x80 ? static_cast<uint64_t>(Take<int8_t>()) * PageSize() : 0;
-    const uint64_t bytes = kind & 0x40 ? static_cast<uint64_t>(Take<int8_t>()) : 0;
-    return near[kind % 8] + pages + bytes;
-  }
-
- private:
-  const uint8_t* data_;
-  size_t size_;
-};
+// A number near one of those where rules change, or any.
+uint64_t TakeBound(FuzzInput& input) {
+  const uint64_t near[] = {0, PageSize(), kFileBytes, uint64_t{1} << 63, UINT64_MAX};
+  const uint8_t kind = input.Take<uint8_t>();
+  if (kind % 8 >= 5) return input.Take<uint64_t>();
+  const uint64_t pages = kind & 0x80 ? static_cast<uint64_t>(input.Take<int8_t>()) * PageSize() : 0;
+  const uint64_t bytes = kind & 0x40 ? static_cast<uint64_t>(input.Take<int8_t>()) : 0;
+  return near[kind % 8] + pages + bytes;
+}
 
 [[noreturn]] void Fail(const char* what, uint64_t begin, uint64_t length,
                        const absl::Status& status, absl::StatusCode expected) {
@@ -99,7 +79,7 @@ MappedFile ReadOnly(const MappedFile& file) {
   return *std::move(copy);
 }
 
-void TryOne(Input& input) {
+void TryOne(FuzzInput& input) {
   static const MappedFile* const writable = new MappedFile(NewFile());
   static const MappedFile* const readable = new MappedFile(ReadOnly(*writable));
   const uint8_t choice = input.Take<uint8_t>();
@@ -108,8 +88,8 @@ void TryOne(Input& input) {
       .protection = choice & 2 ? Protection::kReadWrite : Protection::kRead,
       .sharing = choice & 4 ? Sharing::kPrivate : Sharing::kShared,
       .populate = static_cast<Populate>((choice >> 3) % 3)};
-  const uint64_t offset = input.TakeBound();
-  const uint64_t length = input.TakeBound();
+  const uint64_t offset = TakeBound(input);
+  const uint64_t length = TakeBound(input);
   absl::StatusOr<Mapping> mapping = Mapping::Map(file, offset, length, options);
   const absl::StatusCode expected = ExpectedOfMap(offset, length, options, file.protection());
   if (mapping.status().code() != expected) Fail("Map", offset, length, mapping.status(), expected);
@@ -118,8 +98,8 @@ void TryOne(Input& input) {
   for (uint64_t i = 0; i < length; ++i) {
     if (*const_cast<const volatile std::byte*>(mapping->data() + i) != std::byte{0}) abort();
   }
-  const uint64_t begin = input.TakeBound();
-  const uint64_t part = input.TakeBound();
+  const uint64_t begin = TakeBound(input);
+  const uint64_t part = TakeBound(input);
   const absl::StatusCode of_part = ExpectedOfPart(*mapping, begin, part);
   const absl::Status advised = mapping->Advise(begin, part, Advice::kSequential);
   if (advised.code() != of_part) Fail("Advise", begin, part, advised, of_part);
@@ -132,7 +112,7 @@ void TryOne(Input& input) {
 }  // namespace causeway
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  causeway::Input input(data, size);
+  causeway::FuzzInput input(data, size);
   causeway::TryOne(input);
   return 0;
 }

@@ -106,6 +106,9 @@ class CatalogFixture {
   uint64_t connections_ = 0;
 };
 
+// What the store holds in the middle of a coordinator's life: writers, readers, an evicted agent.
+std::vector<Record> BusyRecords();
+
 }  // namespace causeway
 
 #endif  // CAUSEWAY_CONTROL_STATE_CATALOG_FIXTURE_H_

@@ -19,22 +19,6 @@ namespace {
 
 using ::testing::HasSubstr;
 
-// A coordinator in the middle of its life.
-std::vector<Record> BusyRecords() {
-  CatalogFixture fixture;
-  const uint64_t writer = fixture.Attach("writer");
-  const uint64_t reader = fixture.Attach("reader");
-  const uint64_t evicted = fixture.Attach("evicted");
-  fixture.AddWriter(writer);
-  fixture.AddWriter(evicted);
-  fixture.AddReader(reader);
-  fixture.AddReader(reader);
-  const uint64_t lane = fixture.AddWriter(writer);
-  EXPECT_TRUE(fixture.Grow(writer, lane).ok());
-  EXPECT_TRUE(fixture.Evict(evicted).ok());
-  return fixture.Stored();
-}
-
 absl::Status Restore(const std::vector<Record>& records) {
   return Catalog::FromRecords(records, SmallLimits()).status();
 }

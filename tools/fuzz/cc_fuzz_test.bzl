@@ -11,7 +11,7 @@
 `bazel run --config=fuzz //mmapcore:frame_fuzz -- -max_total_time=600` searches with libFuzzer.
 """
 
-def cc_fuzz_test(name, srcs, deps = [], corpus = [], **kwargs):
+def cc_fuzz_test(name, srcs, deps = [], corpus = [], runs = 20000, **kwargs):
     """A cc_test around LLVMFuzzerTestOneInput().
 
     Args:
@@ -19,6 +19,7 @@ def cc_fuzz_test(name, srcs, deps = [], corpus = [], **kwargs):
       srcs: the fuzzer.
       deps: as for cc_test.
       corpus: files that hold one input each.
+      runs: pseudo-random inputs of `bazel test`.
       **kwargs: passed to cc_test.
     """
     inputs = ["$(rootpath %s)" % file for file in corpus]
@@ -29,7 +30,7 @@ def cc_fuzz_test(name, srcs, deps = [], corpus = [], **kwargs):
         args = select({
             searching: ["-max_total_time=60"] +
                        (["-seed_inputs=" + ",".join(inputs)] if inputs else []),
-            "//conditions:default": inputs,
+            "//conditions:default": ["--runs=%d" % runs] + inputs,
         }),
         data = corpus,
         linkopts = select({
