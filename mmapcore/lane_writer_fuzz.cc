@@ -92,8 +92,9 @@ class Model {
         return lane_.supply().set_mode(static_cast<FileSupply::Mode>(input_.Below<uint8_t>(3)));
       case 12:
         // What no coordinator should grant: no pages, or beyond the file.
-        return lane_.supply().Offer({.offset = (uint64_t{1} << 40) + input_.Take<uint16_t>(),
-                                     .length = input_.Take<uint64_t>()});
+        return lane_.supply().Offer(
+            {.extent = {.offset = (uint64_t{1} << 40) + input_.Take<uint16_t>(),
+                        .length = input_.Take<uint64_t>()}});
       default:
         return Scribble();
     }
