@@ -125,6 +125,17 @@ def optional_libraries():
         ],
     )
     optional_library(
+        name = "fastdds",
+        headers = [
+            "/usr/include/fastcdr/Cdr.h",
+            "/usr/include/fastdds/dds/publisher/DataWriter.hpp",
+        ],
+        libs = [
+            "fastrtps",
+            "fastcdr",
+        ],
+    )
+    optional_library(
         name = "iceoryx",
         headers = [
             "/usr/include/iceoryx/v2.0.3/iceoryx_hoofs/cxx/string.hpp",

@@ -4,6 +4,7 @@
 #include "tests/bench/boost_queue.h"
 #include "tests/bench/byte_stream.h"
 #include "tests/bench/client.h"
+#include "tests/bench/fastdds.h"
 #include "tests/bench/grpc_stream.h"
 #include "tests/bench/iceoryx.h"
 #include "tests/bench/lane.h"
@@ -20,6 +21,11 @@ using Make = std::unique_ptr<Transport> (*)();
 constexpr Make kMakeBoostQueue = MakeBoostQueue;
 #else
 constexpr Make kMakeBoostQueue = nullptr;
+#endif
+#ifdef CAUSEWAY_BENCH_FASTDDS
+constexpr Make kMakeFastDds = MakeFastDds;
+#else
+constexpr Make kMakeFastDds = nullptr;
 #endif
 #ifdef CAUSEWAY_BENCH_ICEORYX
 constexpr Make kMakeIceoryx = MakeIceoryx;
@@ -87,6 +93,16 @@ constexpr Party kParties[] = {
      .several_writers = true,
      .needs_roudi = true,
      .make = kMakeIceoryx},
+    {.name = "fastdds",
+     .setting = "shared memory transport alone, without fragments; plain type, loan, write, take "
+                "and return; "
+                "RELIABLE, KEEP_ALL, as large as the lane's live segments (4 to 1024 samples); "
+                "data sharing "
+                "is off, since it loses samples; take(), parked: wait_for_unread_message()",
+     .package = "libfastrtps-dev libfastcdr-dev",
+     .several_readers = true,
+     .several_writers = true,
+     .make = kMakeFastDds},
     {.name = "zeromq",
      .setting = "ipc, PUSH and PULL (XPUB_NODROP and SUB for several readers), zmq_msg filled in "
                 "place, high-water marks of 1000, fewer for large frames; no spinning mode",
