@@ -27,9 +27,12 @@
 namespace causeway {
 namespace {
 
-// The longest sleep without a look. No wake is lost, so this bounds only what a broken writer, or a
-// broken kernel, can cost; and it costs an idle reader a few microseconds each time.
-constexpr absl::Duration kLongestSleep = absl::Milliseconds(100);
+// The first sleep without a look, and the longest: each is twice as long as the one before. No
+// wake is lost, so this bounds only what a broken writer, or a broken kernel, can cost: a frame is
+// found after no more than twice the silence before it. Each look costs an idle reader some 50 us
+// for one lane, and 200 us for a hundred, which are a wake and the kernel's queueing of each word.
+constexpr absl::Duration kFirstSleep = absl::Milliseconds(100);
+constexpr absl::Duration kLongestSleep = absl::Milliseconds(1600);
 
 // Spins are measured in looks and bounded in time; the clock is read once in so many looks.
 constexpr int kLooksPerClock = 32;
@@ -164,8 +167,10 @@ void WaitSet::Park(Deadline deadline) {
     words_[kMaxWaitedWords - 1] = told_.BeginSleep(told_seen);
     mine = mine.first(kMaxWaitedWords);
   }
+  absl::Duration sleep = kFirstSleep;
   while (!awake) {
-    const absl::Duration nap = everywhere ? kLongestSleep : absl::Nanoseconds(kUnwatchedNapNanos);
+    const absl::Duration nap = everywhere ? sleep : absl::Nanoseconds(kUnwatchedNapNanos);
+    sleep = std::min(2 * sleep, kLongestSleep);
     ++parks_;
     WaitForAny(mine, Earlier(deadline, Deadline::After(nap)));
     // Asleep again with the same number, if nothing has happened: nobody has rung for it yet.

@@ -3,11 +3,16 @@
 //
 //   bazel run -c opt //mmapcore:wake_stress -- --handoffs=100000000
 //
-// Flags: --handoffs=N; --mode=park, adaptive or spin; --max_stall_ms=N (0: any). Exits with 1 if a
+// Flags: --handoffs=N; --seconds=N (0: until all are done); --mode=park, adaptive or spin;
+// --max_stall_ms=N (0: any); --kill_every=N: a third process waits on the same lane, and is killed
+// (SIGKILL) each N handoffs, parked or about to be, at a moment that --seed chooses; its cursor,
+// which says that it sleeps, stays on the lane's roster until the next is killed. Exits with 1 if a
 // frame is lost or a wait is longer. With --idle_seconds=N and --lanes=N it shows instead what
 // waiting costs while nothing comes.
 
+#include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -19,13 +24,17 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <optional>
+#include <random>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/time/time.h"
 #include "mmapcore/deadline.h"
 #include "mmapcore/lane_reader.h"
 #include "mmapcore/lane_writer.h"
+#include "mmapcore/reader_policy.h"
 #include "mmapcore/testing/test_lane.h"
 #include "mmapcore/wait_mode.h"
 #include "mmapcore/wait_set.h"
@@ -37,11 +46,17 @@ using ::causeway::testing::TestLane;
 
 struct Flags {
   uint64_t handoffs = 100'000'000;
+  int64_t seconds = 0;
+  uint64_t kill_every = 0;
+  uint64_t seed = 1;
   WaitMode mode = WaitMode::kPark;
   int64_t max_stall_ms = 100;
   int64_t idle_seconds = 0;
   uint64_t lanes = 1;
 };
+
+// Sent in the place of a number when the time is over.
+constexpr uint64_t kNoMore = ~uint64_t{0};
 
 // Of one side; in memory that both processes have.
 struct Side {
@@ -58,38 +73,116 @@ bool Send(LaneWriter& writer, uint64_t number) {
   return writer.Commit(sizeof(number));
 }
 
-// False: the wrong frame came, or none.
-bool Receive(LaneReader& reader, WaitSet& set, uint64_t number, Side& side) {
+// The number that came; nothing if none did.
+std::optional<uint64_t> Receive(LaneReader& reader, WaitSet& set, Side& side) {
   FrameView frame = reader.TryNext();
   if (!frame) {
     const int64_t begin = Deadline::NowNanos();
     const Deadline deadline = Deadline::After(absl::Seconds(60));
     while (!(frame = reader.TryNext())) {
-      if (set.WaitUntil(deadline) == WaitResult::kTimedOut) return false;
+      if (set.WaitUntil(deadline) == WaitResult::kTimedOut) return std::nullopt;
     }
     side.longest_nanos.store(std::max(side.longest_nanos.load(), Deadline::NowNanos() - begin));
   }
   uint64_t found = 0;
   std::memcpy(&found, frame.data, sizeof(found));
-  return found == number;
+  return found;
 }
 
-void PingPong(const Flags& flags, bool first, LaneWriter& writer, LaneReader& reader, Side& side) {
+// Waits on a lane in a process of its own, until it is killed.
+class Victim {
+ public:
+  Victim(TestLane& lane, uint64_t reader_id, WaitMode mode)
+      : lane_(lane),
+        reader_id_(reader_id),
+        reader_(lane.Join(reader_id, {.policy = ReaderPolicy::kDrop})) {
+    const pid_t parent = getpid();
+    pid_ = fork();
+    if (pid_ != 0) return;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent) _exit(1);
+    WaitSet set({.mode = mode});
+    set.Add(reader_.get());
+    while (true) {
+      while (reader_->TryNext()) continue;
+      set.WaitUntil(Deadline::Infinite());
+    }
+  }
+  // Gone from the roster, too.
+  ~Victim() {
+    Kill();
+    lane_.Dismiss(reader_id_);
+  }
+  void Kill() {
+    if (pid_ <= 0) return;
+    kill(pid_, SIGKILL);
+    waitpid(pid_, nullptr, 0);
+    pid_ = 0;
+  }
+
+ private:
+  TestLane& lane_;
+  const uint64_t reader_id_;
+  const std::unique_ptr<LaneReader> reader_;  // of the child, until it is dead
+  pid_t pid_ = 0;
+};
+
+// Kills a victim now and then; of the lane's writing process.
+class Killer {
+ public:
+  Killer(const Flags& flags, TestLane& lane) : flags_(flags), lane_(lane), random_(flags.seed) {}
+
+  void AfterHandoffs(uint64_t handoffs) {
+    if (flags_.kill_every == 0 || handoffs < next_) return;
+    dead_ = std::move(alive_);
+    if (dead_ != nullptr) {
+      dead_->Kill();
+      ++killed_;
+    }
+    alive_ = std::make_unique<Victim>(lane_, ++last_id_, flags_.mode);
+    next_ = handoffs + 1 + random_() % (2 * flags_.kill_every);
+  }
+  uint64_t killed() const { return killed_; }
+
+ private:
+  const Flags& flags_;
+  TestLane& lane_;
+  std::mt19937_64 random_;
+  std::unique_ptr<Victim> dead_;
+  std::unique_ptr<Victim> alive_;
+  uint64_t last_id_ = 1;  // 1 is who is handed to
+  uint64_t next_ = 0;
+  uint64_t killed_ = 0;
+};
+
+void PingPong(const Flags& flags, bool first, TestLane& lane, LaneReader& reader, Side& side) {
+  LaneWriter& writer = lane.writer();
+  Killer killer(flags, lane);
   WaitSet set({.mode = flags.mode});
   set.Add(&reader);
   const uint64_t rounds = flags.handoffs / 2;
   const uint64_t per_line = std::max<uint64_t>(rounds / 20, 1);
   const int64_t begin = Deadline::NowNanos();
+  const int64_t end = begin + flags.seconds * 1'000'000'000;
   for (uint64_t round = 0; round < rounds; ++round) {
+    const bool last = flags.seconds > 0 && Deadline::NowNanos() > end;
+    if (first && last) {
+      Send(writer, kNoMore);
+      break;
+    }
+    if (first) killer.AfterHandoffs(2 * round);
     if (first && !Send(writer, round)) return;
-    if (!Receive(reader, set, round, side)) {
+    const std::optional<uint64_t> received = Receive(reader, set, side);
+    if (!first && received == kNoMore) break;
+    if (received != round) {
       std::fprintf(stderr, "frame %lu did not come\n", static_cast<unsigned long>(round));
       return;
     }
     if (!first && !Send(writer, round)) return;
     if (first && (round + 1) % per_line == 0) {
-      std::printf("%lu handoffs, %.1f s, longest wait %.3f ms\n",
+      std::printf("%lu handoffs, %lu killed, %.1f s, longest wait %.3f ms\n",
                   static_cast<unsigned long>(2 * (round + 1)),
+                  static_cast<unsigned long>(killer.killed()),
                   static_cast<double>(Deadline::NowNanos() - begin) * 1e-9,
                   static_cast<double>(side.longest_nanos.load()) * 1e-6);
       std::fflush(stdout);
@@ -113,10 +206,10 @@ int Run(const Flags& flags) {
   const std::unique_ptr<LaneReader> ponged = back.Join(1);
   const pid_t child = fork();
   if (child == 0) {
-    PingPong(flags, /*first=*/false, back.writer(), *pinged, sides[1]);
+    PingPong(flags, /*first=*/false, back, *pinged, sides[1]);
     _exit(0);
   }
-  PingPong(flags, /*first=*/true, there.writer(), *ponged, sides[0]);
+  PingPong(flags, /*first=*/true, there, *ponged, sides[0]);
   waitpid(child, nullptr, 0);
   const int64_t longest = std::max(sides[0].longest_nanos.load(), sides[1].longest_nanos.load());
   std::printf("parks %lu and %lu, rings %lu and %lu, longest wait %.3f ms\n",
@@ -173,6 +266,12 @@ bool Parse(int argc, char** argv, Flags& flags) {
     const std::string_view value = argument.substr(equals + 1);
     if (name == "--handoffs") {
       flags.handoffs = std::strtoull(value.data(), nullptr, 10);
+    } else if (name == "--seconds") {
+      flags.seconds = std::strtoll(value.data(), nullptr, 10);
+    } else if (name == "--kill_every") {
+      flags.kill_every = std::strtoull(value.data(), nullptr, 10);
+    } else if (name == "--seed") {
+      flags.seed = std::strtoull(value.data(), nullptr, 10);
     } else if (name == "--max_stall_ms") {
       flags.max_stall_ms = std::strtoll(value.data(), nullptr, 10);
     } else if (name == "--idle_seconds") {
@@ -199,8 +298,8 @@ int main(int argc, char** argv) {
   causeway::Flags flags;
   if (!causeway::Parse(argc, argv, flags)) {
     std::fprintf(stderr,
-                 "usage: wake_stress [--handoffs=N] [--mode=park|adaptive|spin] "
-                 "[--max_stall_ms=N] [--idle_seconds=N] [--lanes=N]\n");
+                 "usage: wake_stress [--handoffs=N] [--seconds=N] [--mode=park|adaptive|spin] "
+                 "[--max_stall_ms=N] [--kill_every=N] [--seed=N] [--idle_seconds=N] [--lanes=N]\n");
     return 2;
   }
   return flags.idle_seconds > 0 ? causeway::Idle(flags) : causeway::Run(flags);

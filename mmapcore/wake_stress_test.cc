@@ -21,5 +21,9 @@ TEST(WakeStress, LosesNoFrameAdaptive) {
   EXPECT_EQ(WakeStress("--mode=adaptive --handoffs=20000"), 0);
 }
 
+TEST(WakeStress, LosesNoFrameWhileOthersAreKilledInTheirSleep) {
+  EXPECT_EQ(WakeStress("--mode=park --handoffs=20000 --kill_every=200 --seed=7"), 0);
+}
+
 }  // namespace
 }  // namespace causeway
