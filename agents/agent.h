@@ -89,10 +89,11 @@ struct AgentOptions {
 // under policy block. To go on, destroy its writers, readers, extents and the agent, and attach
 // anew; to go on reading in lanes that are still there, with ReaderOptions::start_positions.
 //
-// Thread-safe. Forking: the child of fork() has the mappings, but none of the threads, and its copy
-// of the connection is closed, so that it does not pass for its parent. It must not touch the
-// agent, its writers and its readers, not even to destroy them (a second process that stores into a
-// lane would break the rule that a lane has one writer), and attaches for itself if it needs to.
+// Thread-safe. Forking: the child of fork() has none of the threads and nothing of the lanes: where
+// its parent has them mapped, a load or a store is a SIGSEGV that ends the child and harms nobody,
+// and its copy of the connection is closed, so that it does not pass for its parent. It must not
+// touch the agent, its writers and its readers, not even to destroy them: it ends by _exit() or
+// exec(), or attaches for itself if it needs to.
 // All descriptors are close-on-exec.
 class Agent {
  public:

@@ -164,6 +164,7 @@ void LaneRegistry::ObeyDescriptor(HandoffMessage message) {
     return Reject(
         absl::StrFormat("descriptor of file %d: %s", granted.file_id(), file.status().message()));
   }
+  file->SetInherited(false);
   const bool writable = file->protection() == Protection::kReadWrite;
   if (writable != (granted.protection() == v1::PROTECTION_READ_WRITE)) {
     return Reject(absl::StrFormat("descriptor of file %d (%s) has other rights than granted",
@@ -187,6 +188,7 @@ void LaneRegistry::ObeyReaderJoined(HandoffMessage message) {
         std::move(message.fd), absl::StrFormat("cursors of reader %d", joined.reader_id()));
     status = file.status();
     if (file.ok()) {
+      file->SetInherited(false);
       status = lane->Join({joined.reader_id(),
                            joined.label(),
                            *std::move(file),
@@ -226,6 +228,7 @@ void LaneRegistry::ObeyLaneOpened(HandoffMessage message) {
     absl::StatusOr<MappedFile> file = MappedFile::FromFd(std::move(message.fd), opened.label());
     status = file.status();
     if (file.ok()) {
+      file->SetInherited(false);
       status = lanes->AddLane({.identity = {opened.stream_id(), opened.lane_id(), opened.epoch()},
                                .label = opened.label(),
                                .file = *std::move(file),

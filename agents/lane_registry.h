@@ -32,6 +32,9 @@ namespace causeway {
 //
 // An event may be ahead of the answer to the call that it belongs to. While something is being
 // opened, events of unknown lanes and readers are therefore kept, and obeyed when it is added.
+//
+// What is mapped of the files that come is kept from children of fork(): one that stores into a
+// lane would break the rule that a lane has one writer.
 class LaneRegistry {
  public:
   // Called from the events' thread, without a lock.

@@ -77,6 +77,11 @@ class MappedFile {
   // The rights of the descriptor, read from the kernel when the object was made.
   Protection protection() const { return protection_; }
 
+  // Whether children of fork() inherit mappings of this file: the beginning is that they do, unless
+  // MappingOptions says otherwise. Holds for mappings that are made later.
+  void SetInherited(bool inherited) { inherited_ = inherited; }
+  bool inherited() const { return inherited_; }
+
   // The file's size now, in bytes. Another process may change it at any time.
   // DataLoss and others: fstat() failed.
   absl::StatusOr<uint64_t> Size() const;
@@ -109,6 +114,7 @@ class MappedFile {
   UniqueFd fd_;
   std::string label_;
   Protection protection_;
+  bool inherited_ = true;
 };
 
 }  // namespace causeway

@@ -140,6 +140,13 @@ absl::StatusOr<Mapping> Mapping::Map(const MappedFile& file, uint64_t offset, ui
   mapping.offset_ = offset;
   mapping.options_ = options;
   mapping.label_ = file.label();
+  mapping.options_.inherited = options.inherited && file.inherited();
+  if (!mapping.options_.inherited && madvise(begin, mapped_length, MADV_DONTFORK) != 0) {
+    return StatusFromErrno(errno, {.operation = "madvise(MADV_DONTFORK)",
+                                   .path = file.label(),
+                                   .offset = offset,
+                                   .length = length});
+  }
   if (options.guarded) {
     absl::StatusOr<GuardedRange> guard =
         GuardedRange::Register(begin, mapped_length, offset, options.protection);

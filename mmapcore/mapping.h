@@ -60,6 +60,10 @@ struct MappingOptions {
   Populate populate = Populate::kNone;
   // Lost pages become damage() instead of SIGBUS. Needs SigbusGuard::Install() first.
   bool guarded = false;
+  // Children of fork() have the mapping, too. If not (here, or by MappedFile::SetInherited()),
+  // there is nothing at its addresses in a child: an access is a SIGSEGV, and can harm no file. The
+  // child must then not destroy its copy of the Mapping: the addresses may be somebody else's.
+  bool inherited = true;
 };
 
 // Owns a mapped range; unmaps it when it goes away. Move-only; a moved-from or default-constructed

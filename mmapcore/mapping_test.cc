@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -335,6 +336,35 @@ TEST_F(MappingTest, FlushesAnyRangeInsideOfIt) {
   EXPECT_THAT(mapping->Flush(PageSize() + 7, 1, FlushMode::kSync), IsOk());
   EXPECT_THAT(mapping->Flush(0, 4 * PageSize(), FlushMode::kSync), IsOk());
   EXPECT_THAT(mapping->Flush(4 * PageSize() - 1, 1, FlushMode::kAsync), IsOk());
+}
+
+// How a child of fork() ends that stores into the mapping.
+std::string StoreInChild(Mapping& mapping) {
+  return RunInChild([&] {
+    signal(SIGSEGV, SIG_DFL);  // Sanitizers have a handler of their own.
+    *const_cast<volatile std::byte*>(mapping.mutable_data()) = std::byte{7};
+    return 0;
+  });
+}
+
+TEST_F(MappingTest, ChildrenOfForkHaveItUnlessToldOtherwise) {
+  MappedFile file = NewFile(4096);
+  absl::StatusOr<Mapping> inherited = Mapping::MapWhole(file, kWritable);
+  ASSERT_THAT(inherited, IsOk());
+  EXPECT_EQ(StoreInChild(*inherited), "exit 0");
+  EXPECT_EQ(inherited->data()[0], std::byte{7});
+
+  inherited->mutable_data()[0] = std::byte{1};
+  absl::StatusOr<Mapping> kept =
+      Mapping::MapWhole(file, {.protection = Protection::kReadWrite, .inherited = false});
+  ASSERT_THAT(kept, IsOk());
+  EXPECT_EQ(StoreInChild(*kept), "signal 11 (SIGSEGV)");
+  file.SetInherited(false);
+  absl::StatusOr<Mapping> kept_by_file = Mapping::MapWhole(file, kWritable);
+  ASSERT_THAT(kept_by_file, IsOk());
+  EXPECT_FALSE(kept_by_file->options().inherited);
+  EXPECT_EQ(StoreInChild(*kept_by_file), "signal 11 (SIGSEGV)");
+  EXPECT_EQ(inherited->data()[0], std::byte{1});
 }
 
 TEST_F(MappingTest, PopulatingPagesThatTheHardwareLostIsDataLoss) {
