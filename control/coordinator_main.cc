@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cstdio>
 #include <memory>
+#include <string>
 #include <variant>
 
 #include "absl/status/statusor.h"
@@ -44,7 +45,7 @@ void SayReady(int descriptor) {
 
 }  // namespace
 
-int CoordinatorMain(int argc, char** argv) {
+int CoordinatorMain(int argc, char** argv, const std::string& version) {
   const auto parsed = ParseCoordinatorFlags(argc, argv);
   if (const auto* answer = std::get_if<FlagsAnswer>(&parsed)) {
     std::fputs(answer->text.c_str(), answer->exit_code == 0 ? stdout : stderr);
@@ -61,6 +62,7 @@ int CoordinatorMain(int argc, char** argv) {
 
   std::atomic<bool> failed = false;
   CoordinatorOptions options = flags.options;
+  options.version = version;
   options.on_failure = [&failed](const absl::Status&) {
     failed = true;
     kill(getpid(), SIGTERM);  // Ends the wait below.

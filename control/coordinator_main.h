@@ -3,6 +3,8 @@
 #ifndef CAUSEWAY_CONTROL_COORDINATOR_MAIN_H_
 #define CAUSEWAY_CONTROL_COORDINATOR_MAIN_H_
 
+#include <string>
+
 namespace causeway {
 
 // Serves a directory until SIGTERM or SIGINT comes; a second SIGINT ends the process at once.
@@ -12,7 +14,8 @@ namespace causeway {
 //
 // Returns the exit code: 0: stopped in good order. 1: could not serve, or the disk gave wrong
 // answers about the state, and it is to be started anew; the log says why. 2: wrong flags.
-int CoordinatorMain(int argc, char** argv);
+// `version`: what it says of itself; empty: kVersion.
+int CoordinatorMain(int argc, char** argv, const std::string& version = "");
 
 }  // namespace causeway
 

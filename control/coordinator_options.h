@@ -31,6 +31,7 @@ struct CoordinatorOptions {
   Limits limits;
   ServingLimits serving;
   bool ephemeral = false;  // leave nothing behind
+  std::string version;     // what it says of itself; empty: kVersion
   // Called once, on a thread of the coordinator's, if the disk gave wrong answers about the state:
   // from then on every call fails with DATA_LOSS. It is to be shut down and started anew, by
   // another thread. Agents go on with what they have.

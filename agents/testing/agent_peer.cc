@@ -1,8 +1,8 @@
 // An agent that a test commands in lines: one of each, one answer on descriptor 3.
 //
 //   attach <dir> <name>            ok <session id>
-//   write_to <stream>              opens a writer
-//   read_from <stream>             opens a reader
+//   write_to <stream> [<segment bytes> <capacity bytes>]    opens a writer
+//   read_from <stream> [block|drop|evict]                   opens a reader
 //   write <count> <bytes> <first>  numbered frames; waits for room
 //   flood <bytes>                  numbered frames from 0 until it fails; answers at once with
 //   "ok",
@@ -11,8 +11,13 @@
 //   stomp <stores>                 stores into the room that was claimed, then asks for more
 //   read <count>                   frames; answers "ok <first> <last>" if they are in order
 //   read_one                       and keeps the frame
-//   close                          the writer and the reader
-//   detach
+//   held                           whether the kept frame is "whole", or "gone" (used again), or
+//                                  "torn": wrong, and said to be valid
+//   next                           what a reader finds: "frame <number>", "gap <frames>",
+//   "ended"... take <split>                   an extent; answers "ok <index>", or "finished" fill
+//   <byte> <times>            stores it into every byte of the extent complete the extent maps
+//   <part of a path>          the mappings of such files: address and inode of each close the
+//   writer and the reader detach
 //
 // What fails answers with the status in one line.
 
@@ -21,8 +26,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <fstream>
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <span>
 #include <sstream>
 #include <string>
@@ -55,6 +62,12 @@ class Peer {
     if (command == "stomp") return Stomp(arguments);
     if (command == "read") return Read(arguments);
     if (command == "read_one") return ReadOne();
+    if (command == "held") return Held();
+    if (command == "next") return Next();
+    if (command == "take") return Take(arguments);
+    if (command == "fill") return Fill(arguments);
+    if (command == "complete") return Complete();
+    if (command == "maps") return Maps(arguments);
     if (command == "close") {
       writer_.reset();
       reader_.reset();
@@ -80,16 +93,23 @@ class Peer {
   absl::StatusOr<std::string> WriteTo(std::istream& arguments) {
     std::string stream;
     arguments >> stream;
-    absl::StatusOr<std::unique_ptr<Writer>> writer = agent_->OpenWriter(stream);
+    WriterOptions options;
+    if (arguments >> options.stream.segment_bytes >> options.stream.capacity_bytes) {
+      options.stream.max_frame_bytes = options.stream.segment_bytes / 4;
+    }
+    absl::StatusOr<std::unique_ptr<Writer>> writer = agent_->OpenWriter(stream, options);
     if (!writer.ok()) return writer.status();
     writer_ = *std::move(writer);
     return "ok";
   }
 
   absl::StatusOr<std::string> ReadFrom(std::istream& arguments) {
-    std::string stream;
-    arguments >> stream;
-    absl::StatusOr<std::unique_ptr<Reader>> reader = agent_->OpenReader(stream);
+    std::string stream, policy;
+    arguments >> stream >> policy;
+    ReaderOptions options;
+    if (policy == "drop") options.policy = ReaderPolicy::kDrop;
+    if (policy == "evict") options.policy = ReaderPolicy::kEvict;
+    absl::StatusOr<std::unique_ptr<Reader>> reader = agent_->OpenReader(stream, options);
     if (!reader.ok()) return reader.status();
     reader_ = *std::move(reader);
     return "ok";
@@ -168,13 +188,84 @@ class Peer {
   absl::StatusOr<std::string> ReadOne() {
     absl::StatusOr<Delivery> next = reader_->Next(kLong);
     if (!next.ok()) return next.status();
+    held_ = next->frame;
     return next->kind == Delivery::Kind::kFrame ? "ok" : "no frame";
+  }
+
+  absl::StatusOr<std::string> Held() {
+    // In this order: what is vouched for is what was loaded before.
+    const bool whole = CheckPattern(held_.payload).has_value();
+    if (!reader_->StillValid(held_)) return "gone";
+    return whole ? "whole" : "torn";
+  }
+
+  absl::StatusOr<std::string> Next() {
+    absl::StatusOr<Delivery> next = reader_->Next(absl::ZeroDuration());
+    if (!next.ok()) return next.status();
+    switch (next->kind) {
+      case Delivery::Kind::kFrame:
+        return absl::StrCat("frame ", CheckPattern(next->frame.payload).value_or(~uint64_t{0}));
+      case Delivery::Kind::kDeadline:
+        return "nothing";
+      case Delivery::Kind::kEnded:
+        return absl::StrCat("ended ", EndCauseName(next->end_cause));
+      case Delivery::Kind::kLaneLost:
+        return next->loss;
+      case Delivery::Kind::kGap:
+        return absl::StrCat("gap ", next->gap.frames);
+    }
+    return "unknown";
+  }
+
+  absl::StatusOr<std::string> Take(std::istream& arguments) {
+    std::string split;
+    arguments >> split;
+    absl::StatusOr<TakenExtent> extent = agent_->TakeExtent(split, kLong);
+    if (!extent.ok()) return extent.status();
+    if (!extent->granted()) return "finished";
+    extent_.emplace(*std::move(extent));
+    absl::StatusOr<std::span<std::byte>> target = extent_->MapTarget();
+    if (!target.ok()) return target.status();
+    target_ = *target;
+    return absl::StrCat("ok ", extent_->index());
+  }
+
+  absl::StatusOr<std::string> Fill(std::istream& arguments) {
+    int byte, times;
+    arguments >> byte >> times;
+    for (int i = 0; i < times; ++i) {
+      for (std::byte& place : target_) {
+        const_cast<volatile std::byte&>(place) = static_cast<std::byte>(byte);
+      }
+    }
+    return "ok";
+  }
+
+  absl::StatusOr<std::string> Complete() {
+    if (absl::Status status = extent_->Complete(); !status.ok()) return status;
+    return "ok";
+  }
+
+  absl::StatusOr<std::string> Maps(std::istream& arguments) {
+    std::string part;
+    arguments >> part;
+    std::ifstream maps("/proc/self/maps");
+    std::string answer, range, rights, offset, device, inode, path, line;
+    while (std::getline(maps, line)) {
+      if (line.find(part) == std::string::npos) continue;
+      std::istringstream(line) >> range >> rights >> offset >> device >> inode >> path;
+      absl::StrAppend(&answer, range, "=", inode, " ");
+    }
+    return answer;
   }
 
   std::unique_ptr<Agent> agent_;
   std::unique_ptr<Writer> writer_;
   std::unique_ptr<Reader> reader_;
   std::span<std::byte> room_;
+  Frame held_;
+  std::optional<TakenExtent> extent_;
+  std::span<std::byte> target_;
 };
 
 int Main() {

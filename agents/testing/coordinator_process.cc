@@ -65,6 +65,11 @@ CoordinatorProcess::~CoordinatorProcess() {
 
 void CoordinatorProcess::Kill() { process_.reset(); }
 
+void CoordinatorProcess::Terminate() {
+  process_->Signal(SIGTERM);
+  EXPECT_EQ(process_->Wait(), 0);
+}
+
 void CoordinatorProcess::Start() { Start("control/coordinator"); }
 
 void CoordinatorProcess::Start(const std::string& program) {
@@ -117,6 +122,15 @@ absl::Status CoordinatorProcess::DeleteStream(const std::string& stream) {
   v1::DeleteStreamResponse response;
   grpc::ClientContext context;
   return ToStatus(AdminOf(dir_)->DeleteStream(&context, request, &response));
+}
+
+std::string CoordinatorProcess::Version() {
+  v1::DescribeCoordinatorResponse response;
+  grpc::ClientContext context;
+  const grpc::Status status =
+      AdminOf(dir_)->DescribeCoordinator(&context, v1::DescribeCoordinatorRequest(), &response);
+  EXPECT_TRUE(status.ok()) << status.error_message();
+  return response.version();
 }
 
 std::vector<std::string> CoordinatorProcess::Agents() {

@@ -31,6 +31,8 @@ class CoordinatorProcess {
 
   // SIGKILL, and gone when it returns.
   void Kill();
+  // SIGTERM, and stopped in good order when it returns.
+  void Terminate();
   // Starts it again on the same directories; ready when it returns.
   void Start();
   // As Start(), but another program that is a data dependency of the test: a coordinator of another
@@ -50,6 +52,8 @@ class CoordinatorProcess {
   // Admin calls.
   absl::Status Evict(uint64_t session_id, const std::string& reason);
   absl::Status DeleteStream(const std::string& stream);
+  // What it says of itself.
+  std::string Version();
   // Names of the agents that it lists.
   std::vector<std::string> Agents();
 
