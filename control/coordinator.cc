@@ -8,7 +8,6 @@
 
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
-#include "control/api/version/version.h"
 #include "control/directory/coordinator_directory.h"
 #include "control/directory/unix_socket.h"
 #include "control/files/file_store.h"
@@ -165,12 +164,11 @@ absl::Status Coordinator::Parts::Serve() {
   reader_calls.emplace(parts);
   split_calls.emplace(parts, &splits,
                       absl::Milliseconds(static_cast<int64_t>(options.serving.max_wait_ms)));
-  admin_calls.emplace(
-      parts, CoordinatorFacts{.version = options.version.empty() ? kVersion : options.version,
-                              .started_unix_ms = NowUnixMs(),
-                              .directory = directory.path(),
-                              .volatile_directory = directory.volatile_path(),
-                              .limits = options.limits});
+  admin_calls.emplace(parts, CoordinatorFacts{.version = options.version,
+                                              .started_unix_ms = NowUnixMs(),
+                                              .directory = directory.path(),
+                                              .volatile_directory = directory.volatile_path(),
+                                              .limits = options.limits});
   const RpcLimits limits = RpcLimitsOf(options.serving);
   absl::StatusOr<std::unique_ptr<RpcServer>> agents =
       RpcServer::Start(directory.control_socket(),

@@ -12,6 +12,7 @@
 #include <variant>
 
 #include "absl/status/statusor.h"
+#include "control/api/version/version.h"
 #include "control/coordinator.h"
 #include "control/coordinator_flags.h"
 #include "control/log/log.h"
@@ -44,6 +45,8 @@ void SayReady(int descriptor) {
 }
 
 }  // namespace
+
+int CoordinatorMain(int argc, char** argv) { return CoordinatorMain(argc, argv, kVersion); }
 
 int CoordinatorMain(int argc, char** argv, const std::string& version) {
   const auto parsed = ParseCoordinatorFlags(argc, argv);

@@ -14,8 +14,10 @@ namespace causeway {
 //
 // Returns the exit code: 0: stopped in good order. 1: could not serve, or the disk gave wrong
 // answers about the state, and it is to be started anew; the log says why. 2: wrong flags.
-// `version`: what it says of itself; empty: kVersion.
-int CoordinatorMain(int argc, char** argv, const std::string& version = "");
+int CoordinatorMain(int argc, char** argv);
+
+// The same, and it says of itself that it is of this version.
+int CoordinatorMain(int argc, char** argv, const std::string& version);
 
 }  // namespace causeway
 

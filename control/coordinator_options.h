@@ -8,6 +8,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "control/api/version/version.h"
 #include "control/state/limits.h"
 
 namespace causeway {
@@ -30,8 +31,8 @@ struct CoordinatorOptions {
   std::string volatile_directory;  // empty: one in /dev/shm that goes with `directory`
   Limits limits;
   ServingLimits serving;
-  bool ephemeral = false;  // leave nothing behind
-  std::string version;     // what it says of itself; empty: kVersion
+  bool ephemeral = false;          // leave nothing behind
+  std::string version = kVersion;  // what it says of itself
   // Called once, on a thread of the coordinator's, if the disk gave wrong answers about the state:
   // from then on every call fails with DATA_LOSS. It is to be shut down and started anew, by
   // another thread. Agents go on with what they have.
