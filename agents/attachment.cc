@@ -286,9 +286,9 @@ absl::Status Attachment::HandleRefused(const v1::Refused& refused) {
                       absl::StrCat("the coordinator of ", options_.dir,
                                    " refuses the attachment: ", refused.message()));
   if (WorthRetrying(code, session_id_ != 0)) return status;  // And the connection is dropped.
-  const bool was_attached = session_id_ != 0;
+  // Told before it is seen: who waits for a connection in vain then asks for the reason.
+  if (session_id_ != 0) callbacks_.on_refused(status);
   SetState(State::kEnded, status);
-  if (was_attached) callbacks_.on_refused(status);
   return status;
 }
 

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -61,7 +62,11 @@ class AttachmentTest : public testing::Test {
                                                                 : absl::OkStatus();
              },
          .on_lost = [this](const absl::Status&) { log_.Add("lost"); },
-         .on_refused = [this](const absl::Status& why) { log_.Add(std::string(why.message())); }});
+         .on_refused =
+             [this](const absl::Status& why) {
+               if (on_refused_) on_refused_();
+               log_.Add(std::string(why.message()));
+             }});
     if (!attachment.ok()) return attachment.status();
     attachment_ = *std::move(attachment);
     return attachment_->Start();
@@ -85,6 +90,7 @@ class AttachmentTest : public testing::Test {
   }
 
   absl::Duration greeting_timeout_ = absl::Seconds(60);
+  std::function<void()> on_refused_;  // before it is logged
   FakeCoordinator coordinator_;
   v1::Hello hello_;
   Log log_;
@@ -203,6 +209,26 @@ TEST_F(AttachmentTest, ARefusedResumeEndsTheSession) {
   coordinator_.Say(event);
   EXPECT_NE(log_.Await(3)[2].find("no session 41"), std::string::npos);
   EXPECT_FALSE(attachment_->AwaitAttached(absl::InfiniteFuture()));
+}
+
+TEST_F(AttachmentTest, WhoWaitsInVainFindsThatTheReasonWasTold) {
+  absl::Notification waited;
+  bool waited_before_told = false;
+  on_refused_ = [&] {
+    waited_before_told = waited.WaitForNotificationWithTimeout(absl::Milliseconds(100));
+  };
+  AttachAndWelcome();
+  coordinator_.HangUp();
+  coordinator_.AcceptHello();
+  std::thread waiting([&] {
+    while (attachment_->AwaitAttached(absl::InfiniteFuture())) std::this_thread::yield();
+    waited.Notify();
+  });
+  v1::HandoffEvent event;
+  event.mutable_refused()->set_code(static_cast<int>(absl::StatusCode::kFailedPrecondition));
+  coordinator_.Say(event);
+  waiting.join();
+  EXPECT_FALSE(waited_before_told);
 }
 
 TEST_F(AttachmentTest, ABusyCoordinatorIsTriedAgain) {
