@@ -1,28 +1,20 @@
 #include "agents/cli/ephemeral_coordinator.h"
 
-#include <sys/random.h>
-
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <string>
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "agents/cli/abandoned_directories.h"
 
 namespace causeway {
 namespace {
 
 constexpr absl::Duration kStartTimeout = absl::Seconds(30);
-
-// A name that nobody else has or guesses, so that the coordinator can make the directory itself:
-// nothing is left if this process is killed before.
-std::string UniqueName() {
-  uint64_t random = 0;
-  if (getrandom(&random, sizeof random, 0) != sizeof random) random = absl::GetCurrentTimeNanos();
-  return absl::StrCat("causeway-", absl::Hex(random, absl::kZeroPad16));
-}
 
 std::string TemporaryParent() {
   const char* parent = std::getenv("TMPDIR");
@@ -32,9 +24,9 @@ std::string TemporaryParent() {
 }  // namespace
 
 EphemeralCoordinator::EphemeralCoordinator(const std::string& volatile_parent)
-    : dir_(absl::StrCat(TemporaryParent(), "/", UniqueName())),
+    : dir_(absl::StrCat(TemporaryParent(), "/", NewJobDirectoryName())),
       volatile_dir_(absl::StrCat(volatile_parent.empty() ? "/dev/shm" : volatile_parent, "/",
-                                 UniqueName())) {}
+                                 NewJobDirectoryName())) {}
 
 EphemeralCoordinator::~EphemeralCoordinator() {
   std::error_code ignored;
@@ -43,6 +35,9 @@ EphemeralCoordinator::~EphemeralCoordinator() {
 }
 
 absl::Status EphemeralCoordinator::Start(ProcessGroup& group, int& signal) {
+  for (const std::string& path : {dir_, volatile_dir_}) {
+    CollectAbandonedDirectories(path.substr(0, path.rfind('/')));
+  }
   const absl::StatusOr<size_t> child =
       group.Start({.name = kCoordinator,
                    .args = {kCoordinator, absl::StrCat("--dir=", dir_),

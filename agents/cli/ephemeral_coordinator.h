@@ -15,7 +15,9 @@ namespace causeway {
 // The subcommand that serves a directory.
 inline constexpr char kCoordinator[] = "coordinator";
 
-// Not thread-safe.
+// The coordinator makes the directories itself, so nothing is left if this process is killed before
+// or after; if both are killed at once, the next EphemeralCoordinator collects what is left. Not
+// thread-safe.
 class EphemeralCoordinator {
  public:
   // `volatile_parent`: where its directory for shared memory is made; empty: /dev/shm.

@@ -87,12 +87,12 @@ absl::StatusOr<CoordinatorDirectory> CoordinatorDirectory::Open(const Options& o
   if (!files.ok()) return files.status();
   absl::StatusOr<PrivateDirectory> in_memory = OpenVolatile(main->path, options.volatile_path);
   if (!in_memory.ok()) return in_memory.status();
-  absl::StatusOr<PrivateDirectory> volatile_files =
-      OpenPrivateDirectory(in_memory->path + "/files");
-  if (!volatile_files.ok()) return volatile_files.status();
   absl::StatusOr<DirectoryLock> volatile_lock =
       DirectoryLock::Take(absl::StrCat(in_memory->path, "/", kLock));
   if (!volatile_lock.ok()) return volatile_lock.status();
+  absl::StatusOr<PrivateDirectory> volatile_files =
+      OpenPrivateDirectory(in_memory->path + "/files");
+  if (!volatile_files.ok()) return volatile_files.status();
   WarnIfOpenToOthers(*main);
   WarnIfOpenToOthers(*in_memory);
   WarnIfNotInMemory(*in_memory);

@@ -38,11 +38,27 @@ bool IsStillAt(int file, const std::string& path) {
          held.st_ino == found.st_ino && held.st_dev == found.st_dev;
 }
 
+// A new lock file that nobody finds unlocked: it gets its name once it is locked. Invalid if there
+// is one already, or if that cannot be done here.
+UniqueFd MakeLocked(const std::string& path) {
+  const std::string directory = path.substr(0, path.rfind('/'));
+  UniqueFd file(open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+  if (!file.valid() || flock(file.get(), LOCK_EX | LOCK_NB) != 0) return UniqueFd();
+  const std::string nameless = absl::StrCat("/proc/self/fd/", file.get());
+  if (linkat(AT_FDCWD, nameless.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) != 0) {
+    return UniqueFd();
+  }
+  return file;
+}
+
 }  // namespace
 
 absl::StatusOr<DirectoryLock> DirectoryLock::Take(const std::string& path) {
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    UniqueFd file(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+    UniqueFd file = MakeLocked(path);
+    if (!file.valid()) {
+      file.Reset(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+    }
     if (!file.valid()) return StatusFromErrno(errno, {.operation = "open", .path = path});
     if (flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
       if (errno != EWOULDBLOCK) {

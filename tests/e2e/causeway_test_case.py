@@ -139,7 +139,8 @@ class CausewayTestCase(unittest.TestCase):
         """That of the one coordinator that an exchange has started, once it serves."""
         def serving():
             for name in os.listdir(self.tmp):
-                if os.path.exists(os.path.join(self.tmp, name, 'admin.sock')):
+                # The last of its sockets.
+                if os.path.exists(os.path.join(self.tmp, name, 'handoff.sock')):
                     return os.path.join(self.tmp, name)
             return None
         return wait_until(serving, 'the sockets of the coordinator')

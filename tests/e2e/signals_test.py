@@ -71,6 +71,24 @@ class SignalsTest(CausewayTestCase):
                 process.kill()
                 self.end_of(process)
 
+    def test_parent_and_coordinator_killed_at_once(self):
+        for _ in range(3):
+            process = self.start_exchange('--input=-', stdin=subprocess.PIPE)
+            self.all_attached(process)
+            for pid in self.pids_of('coordinator') + [process.pid]:
+                os.kill(pid, signal.SIGSTOP)  # So that neither sees the other's end.
+            for pid in self.pids_of('coordinator') + [process.pid]:
+                os.kill(pid, signal.SIGKILL)
+            process.communicate(timeout=PATIENCE_S)
+            wait_until(lambda: not self.pids(), 'the end of every process')
+            self.assertEqual(len(self.left_files()), 2)
+            # Those who come later, at the same time, take it away, and do not hurt each other.
+            others = [self.start_exchange('--bytes=1M') for _ in range(2)]
+            for other in others:
+                _, err = other.communicate(timeout=PATIENCE_S)
+                self.assertEqual(other.returncode, 0, err)
+            self.assert_nothing_left()
+
     def test_killed_child_is_named(self):
         for victim, name in (('exchange_producer', 'producer'), ('exchange_consumer', 'consumer '),
                              ('coordinator', 'coordinator')):
