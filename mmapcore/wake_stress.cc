@@ -188,6 +188,12 @@ void PingPong(const Flags& flags, bool first, TestLane& lane, LaneReader& reader
       std::fflush(stdout);
     }
   }
+  if (first) {
+    std::printf("%lu handoffs, %lu killed, %.1f s\n",
+                static_cast<unsigned long>(2 * writer.counters().frames),
+                static_cast<unsigned long>(killer.killed()),
+                static_cast<double>(Deadline::NowNanos() - begin) * 1e-9);
+  }
   side.parks.store(set.parks());
   side.rings.store(writer.counters().rings);
   side.done.store(true);

@@ -28,6 +28,15 @@ absl::Status ToStatus(const grpc::Status& status) {
   return absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
 }
 
+v1::DescribeCoordinatorResponse Describe(const std::string& dir) {
+  v1::DescribeCoordinatorResponse response;
+  grpc::ClientContext context;
+  const grpc::Status status =
+      AdminOf(dir)->DescribeCoordinator(&context, v1::DescribeCoordinatorRequest(), &response);
+  EXPECT_TRUE(status.ok()) << status.error_message();
+  return response;
+}
+
 std::string MakeDirectory(const std::string& parent) {
   std::string path = parent + "/causeway-test-XXXXXX";
   EXPECT_NE(mkdtemp(path.data()), nullptr) << path;
@@ -124,14 +133,9 @@ absl::Status CoordinatorProcess::DeleteStream(const std::string& stream) {
   return ToStatus(AdminOf(dir_)->DeleteStream(&context, request, &response));
 }
 
-std::string CoordinatorProcess::Version() {
-  v1::DescribeCoordinatorResponse response;
-  grpc::ClientContext context;
-  const grpc::Status status =
-      AdminOf(dir_)->DescribeCoordinator(&context, v1::DescribeCoordinatorRequest(), &response);
-  EXPECT_TRUE(status.ok()) << status.error_message();
-  return response.version();
-}
+std::string CoordinatorProcess::Version() { return Describe(dir_).version(); }
+
+uint64_t CoordinatorProcess::GrantedBytes() { return Describe(dir_).granted_bytes(); }
 
 std::vector<std::string> CoordinatorProcess::Agents() {
   v1::ListAgentsResponse response;

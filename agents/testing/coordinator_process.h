@@ -52,8 +52,9 @@ class CoordinatorProcess {
   // Admin calls.
   absl::Status Evict(uint64_t session_id, const std::string& reason);
   absl::Status DeleteStream(const std::string& stream);
-  // What it says of itself.
+  // What it says of itself: its version, and the bytes of all granted extents.
   std::string Version();
+  uint64_t GrantedBytes();
   // Names of the agents that it lists.
   std::vector<std::string> Agents();
 
