@@ -2,6 +2,8 @@
 
 #include <sys/random.h>
 
+#include <cstdint>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -13,6 +15,7 @@
 #include "agents/wire.h"
 #include "agents/writer_lane.h"
 #include "control/api/names/stream_name.h"
+#include "mmapcore/memory_node.h"
 #include "mmapcore/process_barrier.h"
 #include "mmapcore/sigbus_guard.h"
 
@@ -33,6 +36,14 @@ std::string NewIdempotencyKey() {
     if (got > 0) filled += static_cast<size_t>(got);
   }
   return absl::BytesToHexString(bytes);
+}
+
+// The memory that is asked for had best be near the calling thread.
+template <typename Request>
+void SetMemoryNode(Request& request) {
+  if (const std::optional<uint32_t> node = CurrentMemoryNode(); node.has_value()) {
+    request.set_memory_node(*node);
+  }
 }
 
 absl::Status CheckOptions(const AgentOptions& options) {
@@ -191,6 +202,7 @@ void Session::RequestSegment(uint64_t lane_id, uint64_t bytes) {
   v1::GrantSegmentRequest asked;
   asked.set_lane_id(lane_id);
   asked.set_length(bytes);
+  SetMemoryNode(asked);
   calls_->Add([this, request = std::move(asked)]() mutable {
     const std::shared_ptr<WriterLane> lane = registry_.FindWriter(request.lane_id());
     if (lane == nullptr) return absl::OkStatus();
@@ -249,6 +261,7 @@ absl::StatusOr<std::unique_ptr<Writer>> Session::OpenWriter(std::string_view str
   request.set_stream(std::string(stream));
   request.set_create_if_missing(options.create_if_missing);
   ToWire(options.stream, *request.mutable_create_options());
+  SetMemoryNode(request);
   request.set_idempotency_key(NewIdempotencyKey());
   const absl::StatusOr<v1::OpenWriterResponse> response = CallPatiently(request);
   if (!response.ok()) return response.status();

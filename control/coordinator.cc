@@ -11,6 +11,7 @@
 #include "control/directory/coordinator_directory.h"
 #include "control/directory/unix_socket.h"
 #include "control/files/file_store.h"
+#include "control/files/huge_page_choice.h"
 #include "control/files/work_queue.h"
 #include "control/handoff/event_loop.h"
 #include "control/handoff/handoff_server.h"
@@ -86,6 +87,7 @@ struct Coordinator::Parts {
 
   const CoordinatorOptions options;
   CoordinatorDirectory directory;
+  HugePageChoice huge_pages;
   std::unique_ptr<Store> store;
   FileStore files;
   SessionLinks links;
@@ -107,6 +109,14 @@ struct Coordinator::Parts {
 };
 
 absl::Status Coordinator::Parts::OpenState() {
+  absl::StatusOr<HugePageChoice> choice =
+      ChooseHugePages(options.huge_pages, directory.volatile_path());
+  if (!choice.ok()) return choice.status();
+  huge_pages = *std::move(choice);
+  files.UseHugePages(huge_pages);
+  Limits limits = options.limits;
+  limits.huge_page_bytes = huge_pages.bytes;
+
   absl::StatusOr<std::unique_ptr<Store>> opened = OpenSqliteStore(directory.state_path());
   if (!opened.ok()) return opened.status();
   store = std::make_unique<WatchedStore>(*std::move(opened), [this](const absl::Status& status) {
@@ -115,7 +125,7 @@ absl::Status Coordinator::Parts::OpenState() {
   });
   absl::StatusOr<std::vector<Record>> records = store->Load();
   if (!records.ok()) return records.status();
-  absl::StatusOr<std::unique_ptr<Catalog>> catalog = Catalog::FromRecords(*records, options.limits);
+  absl::StatusOr<std::unique_ptr<Catalog>> catalog = Catalog::FromRecords(*records, limits);
   if (!catalog.ok()) return catalog.status();
 
   absl::StatusOr<std::unique_ptr<EventLoop>> started = EventLoop::Start();
@@ -153,6 +163,7 @@ absl::Status Coordinator::Parts::OpenState() {
   Log(LogLevel::kInfo, "state opened",
       {{"directory", directory.path()},
        {"volatile_directory", directory.volatile_path()},
+       {"huge_pages", huge_pages.description},
        {"epoch", epoch->coordinator_epoch},
        {"sessions", epoch->to_check.size()}});
   return absl::OkStatus();
@@ -168,6 +179,7 @@ absl::Status Coordinator::Parts::Serve() {
                                               .started_unix_ms = NowUnixMs(),
                                               .directory = directory.path(),
                                               .volatile_directory = directory.volatile_path(),
+                                              .huge_pages = huge_pages.description,
                                               .limits = options.limits});
   const RpcLimits limits = RpcLimitsOf(options.serving);
   absl::StatusOr<std::unique_ptr<RpcServer>> agents =

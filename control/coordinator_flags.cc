@@ -80,6 +80,9 @@ const std::map<std::string, LogLevel> kLogLevels = {{"debug", LogLevel::kDebug},
                                                     {"warning", LogLevel::kWarning},
                                                     {"error", LogLevel::kError}};
 
+const std::map<std::string, HugePages> kHugePages = {
+    {"auto", HugePages::kAuto}, {"on", HugePages::kOn}, {"off", HugePages::kOff}};
+
 const char* Environment(const char* name) {
   const char* value = std::getenv(name);
   return value == nullptr ? "" : value;
@@ -136,6 +139,13 @@ std::variant<CoordinatorFlags, FlagsAnswer> ParseCoordinatorFlags(int argc, char
                  "Directory in memory for streams that need no disk\n"
                  "(default: one in /dev/shm that goes with --dir)")
       ->type_name("DIR");
+  app.add_option("--huge_pages", options.huge_pages,
+                 "Whether segments in memory are made of huge pages, which take less time to\n"
+                 "allocate and to map: auto (where --volatile_dir is on a tmpfs that was mounted\n"
+                 "with huge=advise, within_size or always), on (it must be), off")
+      ->transform(CLI::CheckedTransformer(kHugePages, CLI::ignore_case).description(""))
+      ->default_str("auto")
+      ->type_name("WHEN");
   app.add_flag("--ephemeral", options.ephemeral,
                "Remove the directory and all state when stopping");
   app.add_option("--log_level", flags.log_level, "debug, info, warning or error")

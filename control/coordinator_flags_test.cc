@@ -41,15 +41,17 @@ TEST(CoordinatorFlags, HaveDefaultsThatServe) {
   EXPECT_EQ(flags.options.serving.max_connections, ServingLimits().max_connections);
   EXPECT_EQ(flags.log_level, LogLevel::kInfo);
   EXPECT_EQ(flags.ready_fd, -1);
+  EXPECT_EQ(flags.options.huge_pages, HugePages::kAuto);
   EXPECT_FALSE(flags.options.ephemeral);
 }
 
 TEST(CoordinatorFlags, AreTaken) {
   const CoordinatorFlags flags =
       Flags({"--dir=/run/cw", "--volatile_dir", "/dev/shm/cw", "--ephemeral", "--log_level=debug",
-             "--ready_fd=3", "--max_agents=7", "--max-calls-per-agent", "5"});
+             "--ready_fd=3", "--huge_pages=off", "--max_agents=7", "--max-calls-per-agent", "5"});
   EXPECT_EQ(flags.options.directory, "/run/cw");
   EXPECT_EQ(flags.options.volatile_directory, "/dev/shm/cw");
+  EXPECT_EQ(flags.options.huge_pages, HugePages::kOff);
   EXPECT_TRUE(flags.options.ephemeral);
   EXPECT_EQ(flags.log_level, LogLevel::kDebug);
   EXPECT_EQ(flags.ready_fd, 3);

@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "control/api/version/version.h"
+#include "control/files/huge_page_choice.h"
 #include "control/state/limits.h"
 
 namespace causeway {
@@ -31,8 +32,9 @@ struct CoordinatorOptions {
   std::string volatile_directory;  // empty: one in /dev/shm that goes with `directory`
   Limits limits;
   ServingLimits serving;
-  bool ephemeral = false;          // leave nothing behind
-  std::string version = kVersion;  // what it says of itself
+  HugePages huge_pages = HugePages::kAuto;  // of files in the volatile directory
+  bool ephemeral = false;                   // leave nothing behind
+  std::string version = kVersion;           // what it says of itself
   // Called once, on a thread of the coordinator's, if the disk gave wrong answers about the state:
   // from then on every call fails with DATA_LOSS. It is to be shut down and started anew, by
   // another thread. Agents go on with what they have.

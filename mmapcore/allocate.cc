@@ -50,22 +50,27 @@ std::string DescribeSpace(const MappedFile& file, uint64_t needed) {
                       "another");
 }
 
-}  // namespace
-
-absl::Status AllocateExtent(MappedFile& file, uint64_t offset, uint64_t length) {
+// The rules. The file's size, if none is broken.
+absl::StatusOr<uint64_t> CheckAllocation(const MappedFile& file, uint64_t offset, uint64_t length) {
   absl::Status status = CheckExtent("fallocate", file.label(), offset, length);
   if (!status.ok()) return status;
   if (file.protection() != Protection::kReadWrite) {
     return absl::PermissionDeniedError(absl::StrCat(
         RefusedRange("fallocate", file.label(), offset, length), ": the descriptor is read-only"));
   }
-  absl::StatusOr<uint64_t> former_size = file.Size();
+  absl::StatusOr<uint64_t> size = file.Size();
+  if (!size.ok() || offset + length <= *size) return size;
+  status = CheckFileSizeLimit("fallocate", file.label(), offset + length);
+  if (!status.ok()) return status;
+  return size;
+}
+
+}  // namespace
+
+absl::Status AllocateExtent(MappedFile& file, uint64_t offset, uint64_t length) {
+  const absl::StatusOr<uint64_t> former_size = CheckAllocation(file, offset, length);
   if (!former_size.ok()) return former_size.status();
   const bool grows = offset + length > *former_size;
-  if (grows) {
-    status = CheckFileSizeLimit("fallocate", file.label(), offset + length);
-    if (!status.ok()) return status;
-  }
 
   const int error = Reserve(file.fd(), offset, length);
   if (error == 0) return absl::OkStatus();
@@ -91,6 +96,37 @@ absl::Status PopulateExtent(const MappedFile& file, uint64_t offset, uint64_t le
   return Mapping::Map(file, offset, length,
                       {.protection = Protection::kReadWrite, .populate = Populate::kForWriting})
       .status();
+}
+
+absl::Status AllocatePages(MappedFile& file, uint64_t offset, uint64_t length,
+                           PageSizes page_sizes) {
+  const absl::StatusOr<uint64_t> former_size = CheckAllocation(file, offset, length);
+  if (!former_size.ok()) return former_size.status();
+  // fallocate() knows no wishes. So pages are made by populating a hole, through a mapping that has
+  // them; where memory runs out, that is an error and no signal.
+  const bool grows = offset + length > *former_size;
+  absl::Status status = grows ? file.Resize(offset + length) : absl::OkStatus();
+  if (!status.ok()) return status;
+  status = Mapping::Map(file, offset, length,
+                        {.protection = Protection::kReadWrite,
+                         .populate = Populate::kForWriting,
+                         .page_sizes = page_sizes})
+               .status();
+  // What is populated is reserved: nothing is left to do, if the file system keeps to that.
+  if (status.ok()) status = AllocateExtent(file, offset, length);
+  if (status.ok() || !grows) return status;
+  const absl::Status restored = file.Resize(*former_size);
+  std::string message(status.message());
+  if (absl::IsResourceExhausted(status)) {
+    // What is free now is what the caller has to work with.
+    message = absl::StrCat(RefusedRange("allocating", file.label(), offset, length), ": ",
+                           DescribeSpace(file, length));
+  }
+  if (!restored.ok()) {
+    absl::StrAppend(&message,
+                    "; the file could not be cut back to its former size: ", restored.message());
+  }
+  return absl::Status(status.code(), message);
 }
 
 }  // namespace causeway

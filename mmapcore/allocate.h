@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "mmapcore/mapped_file.h"
+#include "mmapcore/mapping.h"
 
 namespace causeway {
 
@@ -43,6 +44,13 @@ absl::Status AllocateExtent(MappedFile& file, uint64_t offset, uint64_t length);
 // DataLoss: the file was truncated meanwhile, or the device failed.
 // Unimplemented: Linux before 5.14. Touching the pages instead would bring the SIGBUS back.
 absl::Status PopulateExtent(const MappedFile& file, uint64_t offset, uint64_t length);
+
+// As AllocateExtent() and PopulateExtent(), in one, with a wish for the sizes of the pages: in
+// files of a file system that follows it, the extent's holes are filled with such pages, as far as
+// memory has them. The caller is the only one to change the file's size meanwhile, and to allocate
+// behind the extent.
+absl::Status AllocatePages(MappedFile& file, uint64_t offset, uint64_t length,
+                           PageSizes page_sizes);
 
 }  // namespace causeway
 

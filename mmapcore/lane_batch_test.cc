@@ -16,18 +16,11 @@ namespace {
 
 using ::causeway::testing::IsPatternFrame;
 using ::causeway::testing::PatternFrame;
+using ::causeway::testing::ReadsPattern;
 using ::causeway::testing::TestLane;
+using ::causeway::testing::WritePattern;
 
-bool Write(LaneWriter& writer, uint64_t seed, size_t length) {
-  return writer.TryWrite(PatternFrame(seed, length)) == Refusal::kNone;
-}
-
-bool ReadsFrame(LaneReader& reader, uint64_t seed, size_t length) {
-  const FrameView frame = reader.TryNext();
-  return frame && frame.size == length && IsPatternFrame(seed, frame.payload());
-}
-
-// Stages a frame that ReadsFrame() knows.
+// Stages a frame that ReadsPattern() knows.
 bool StageFrame(LaneWriter& writer, uint64_t seed, size_t length) {
   const Claim claim = writer.TryClaim(length);
   if (!claim) return false;
@@ -39,12 +32,12 @@ bool StageFrame(LaneWriter& writer, uint64_t seed, size_t length) {
 TEST(LaneBatch, ABatchBecomesVisibleAsAWhole) {
   TestLane lane;
   std::unique_ptr<LaneReader> reader = lane.Join(1);
-  ASSERT_TRUE(Write(lane.writer(), 0, 10));
+  ASSERT_TRUE(WritePattern(lane.writer(), 0, 10));
   for (uint64_t i = 1; i <= 5; ++i) ASSERT_TRUE(StageFrame(lane.writer(), i, 10 * i));
-  EXPECT_TRUE(ReadsFrame(*reader, 0, 10));
+  EXPECT_TRUE(ReadsPattern(*reader, 0, 10));
   EXPECT_EQ(reader->TryNext().state, ReadState::kNothing);
   EXPECT_TRUE(lane.writer().CommitStaged());
-  for (uint64_t i = 1; i <= 5; ++i) EXPECT_TRUE(ReadsFrame(*reader, i, 10 * i));
+  for (uint64_t i = 1; i <= 5; ++i) EXPECT_TRUE(ReadsPattern(*reader, i, 10 * i));
   EXPECT_EQ(reader->TryNext().state, ReadState::kNothing);
   EXPECT_EQ(lane.writer().counters().frames, 6u);
   EXPECT_TRUE(lane.writer().CommitStaged()) << "of nothing";
@@ -55,21 +48,21 @@ TEST(LaneBatch, WhatIsCommittedBehindABatchBecomesVisibleWithIt) {
   TestLane lane;
   std::unique_ptr<LaneReader> reader = lane.Join(1);
   ASSERT_TRUE(StageFrame(lane.writer(), 1, 100));
-  ASSERT_TRUE(Write(lane.writer(), 2, 100));
+  ASSERT_TRUE(WritePattern(lane.writer(), 2, 100));
   EXPECT_FALSE(reader->TryNext());
   lane.writer().CommitStaged();
-  EXPECT_TRUE(ReadsFrame(*reader, 1, 100));
-  EXPECT_TRUE(ReadsFrame(*reader, 2, 100));
+  EXPECT_TRUE(ReadsPattern(*reader, 1, 100));
+  EXPECT_TRUE(ReadsPattern(*reader, 2, 100));
 }
 
 TEST(LaneBatch, ABatchThatDoesNotFitTheSegmentBecomesVisibleInParts) {
   TestLane lane({.capacity_bytes = 8 * 8192, .initial_segments = 8});
   std::unique_ptr<LaneReader> reader = lane.Join(1);
   for (uint64_t i = 0; i < 10; ++i) ASSERT_TRUE(StageFrame(lane.writer(), i, 1000));
-  for (uint64_t i = 0; i < 8; ++i) EXPECT_TRUE(ReadsFrame(*reader, i, 1000)) << i;
+  for (uint64_t i = 0; i < 8; ++i) EXPECT_TRUE(ReadsPattern(*reader, i, 1000)) << i;
   EXPECT_FALSE(reader->TryNext());
   lane.writer().CommitStaged();
-  for (uint64_t i = 8; i < 10; ++i) EXPECT_TRUE(ReadsFrame(*reader, i, 1000)) << i;
+  for (uint64_t i = 8; i < 10; ++i) EXPECT_TRUE(ReadsPattern(*reader, i, 1000)) << i;
 }
 
 TEST(LaneBatch, ABatchIsVisibleBeforeAClaimIsRefused) {
@@ -77,7 +70,7 @@ TEST(LaneBatch, ABatchIsVisibleBeforeAClaimIsRefused) {
   std::unique_ptr<LaneReader> reader = lane.Join(1);
   uint64_t staged = 0;
   while (StageFrame(lane.writer(), staged, 1000)) ++staged;
-  for (uint64_t i = 0; i < staged; ++i) ASSERT_TRUE(ReadsFrame(*reader, i, 1000));
+  for (uint64_t i = 0; i < staged; ++i) ASSERT_TRUE(ReadsPattern(*reader, i, 1000));
 }
 
 TEST(LaneBatch, StagesNothingWithoutAClaimThatIsLongEnough) {
@@ -94,14 +87,14 @@ TEST(LaneBatch, ClosesBehindWhatIsStaged) {
   std::unique_ptr<LaneReader> reader = lane.Join(1);
   ASSERT_TRUE(StageFrame(lane.writer(), 1, 100));
   lane.writer().Close();
-  EXPECT_TRUE(ReadsFrame(*reader, 1, 100));
+  EXPECT_TRUE(ReadsPattern(*reader, 1, 100));
   EXPECT_EQ(reader->TryNext().state, ReadState::kEnded);
 }
 
 TEST(LaneBatch, ABatchIsReadAsAWhole) {
   TestLane lane({.capacity_bytes = 8 * 8192, .initial_segments = 8});
   std::unique_ptr<LaneReader> reader = lane.Join(1);
-  for (uint64_t i = 0; i < 10; ++i) ASSERT_TRUE(Write(lane.writer(), i, 1000));
+  for (uint64_t i = 0; i < 10; ++i) ASSERT_TRUE(WritePattern(lane.writer(), i, 1000));
   FrameView frames[3];
   ReadState state = ReadState::kNothing;
   uint64_t read = 0;

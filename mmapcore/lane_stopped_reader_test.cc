@@ -13,6 +13,7 @@
 #include <functional>
 #include <memory>
 #include <new>
+#include <optional>
 #include <random>
 
 #include "absl/status/status.h"
@@ -133,27 +134,42 @@ void ReadToTheEnd(LaneReader& reader, Report& report) {
   }
 }
 
-TEST(StoppedReader, UnderDropIsToldExactlyWhatItMissed) {
-  NumberedLane lane;
-  std::unique_ptr<LaneReader> dropping = lane.Join(1, {.policy = ReaderPolicy::kDrop});
-  std::unique_ptr<LaneReader> block = lane.Join(2);
-  SharedReport report;
-  Child child([&] { ReadToTheEnd(*dropping, *report); });
-  Read by_block;
-  lane.Write(5);
-  by_block.All(*block);
-  ASSERT_TRUE(Await([&] { return report->seen == 5; }));
-  child.Stop();
-  // The writer never waits (Write() fails if it would), and the other reader sees everything.
-  for (int i = 0; i < 1000; ++i) {
-    lane.Write(3);
+// A lane of which one process has read 5 frames before it was stopped and, under `policy`, left
+// behind by 3000 more.
+class StoppedReaderLeftBehind : public ::testing::Test {
+ protected:
+  void LeaveBehind(ReaderPolicy policy) {
+    left_ = lane.Join(1, {.policy = policy});
+    block = lane.Join(2);
+    child.emplace([&] { ReadToTheEnd(*left_, *report); });
+    lane.Write(5);
     by_block.All(*block);
+    ASSERT_TRUE(Await([&] { return report->seen == 5; }));
+    child->Stop();
+    // The writer never waits (Write() fails if it would), and the other reader sees everything.
+    for (int i = 0; i < 1000; ++i) {
+      lane.Write(3);
+      by_block.All(*block);
+    }
+    EXPECT_EQ(lane.writer().counters().segment_waits, 0u);
+    EXPECT_EQ(by_block.frames, 3005u);
+    EXPECT_EQ(by_block.gaps, 0u);
+    EXPECT_EQ(report->seen, 5u);
   }
-  EXPECT_EQ(lane.writer().counters().segment_waits, 0u);
-  EXPECT_EQ(by_block.frames, 3005u);
-  EXPECT_EQ(by_block.gaps, 0u);
-  EXPECT_EQ(report->seen, 5u);
-  child.Continue();
+
+  NumberedLane lane;
+  std::unique_ptr<LaneReader> block;
+  Read by_block;
+  SharedReport report;
+  std::optional<Child> child;
+
+ private:
+  std::unique_ptr<LaneReader> left_;
+};
+
+TEST_F(StoppedReaderLeftBehind, UnderDropIsToldExactlyWhatItMissed) {
+  ASSERT_NO_FATAL_FAILURE(LeaveBehind(ReaderPolicy::kDrop));
+  child->Continue();
   ASSERT_TRUE(Await([&] { return report->seen + report->missed == 3005; }));
   const uint64_t missed = report->missed;
   EXPECT_EQ(report->gaps, 1u);
@@ -165,32 +181,17 @@ TEST(StoppedReader, UnderDropIsToldExactlyWhatItMissed) {
     ASSERT_TRUE(Await([&] { return report->seen + report->missed == lane.written(); }));
   }
   lane.CloseWriter();
-  child.Wait();
+  child->Wait();
   EXPECT_EQ(report->missed, missed);
   EXPECT_EQ(report->seen + missed, 3015u);
   EXPECT_FALSE(report->wrong);
   EXPECT_EQ(report->end, static_cast<int>(ReadState::kEnded));
 }
 
-TEST(StoppedReader, UnderEvictIsCutWithATypedError) {
-  NumberedLane lane;
-  std::unique_ptr<LaneReader> evictable = lane.Join(1, {.policy = ReaderPolicy::kEvict});
-  std::unique_ptr<LaneReader> block = lane.Join(2);
-  SharedReport report;
-  Child child([&] { ReadToTheEnd(*evictable, *report); });
-  Read by_block;
-  lane.Write(5);
-  by_block.All(*block);
-  ASSERT_TRUE(Await([&] { return report->seen == 5; }));
-  child.Stop();
-  for (int i = 0; i < 1000; ++i) {
-    lane.Write(3);
-    by_block.All(*block);
-  }
-  EXPECT_EQ(lane.writer().counters().segment_waits, 0u);
-  EXPECT_EQ(by_block.frames, 3005u);
-  child.Continue();
-  child.Wait();
+TEST_F(StoppedReaderLeftBehind, UnderEvictIsCutWithATypedError) {
+  ASSERT_NO_FATAL_FAILURE(LeaveBehind(ReaderPolicy::kEvict));
+  child->Continue();
+  child->Wait();
   EXPECT_EQ(report->seen, 5u);
   EXPECT_EQ(report->end, static_cast<int>(ReadState::kOutOfRange));
   EXPECT_EQ(report->code, static_cast<int>(absl::StatusCode::kOutOfRange));

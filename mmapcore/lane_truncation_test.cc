@@ -20,14 +20,11 @@ using ::causeway::testing::IsOk;
 using ::causeway::testing::PatternFrame;
 using ::causeway::testing::StatusIs;
 using ::causeway::testing::TestLane;
+using ::causeway::testing::WritePattern;
 using ::testing::HasSubstr;
 
 constexpr uint64_t kFirstSegment = 4096;
 constexpr uint64_t kSecondSegment = 4096 + 8192;
-
-bool Write(LaneWriter& writer, uint64_t seed, size_t length) {
-  return writer.TryWrite(PatternFrame(seed, length)) == Refusal::kNone;
-}
 
 // Reads on until there is no frame; bounded.
 FrameView ReadAll(LaneReader& reader) {
@@ -46,7 +43,7 @@ TEST(LaneWriter, ACursorFileThatWasTruncatedHoldsNothingAndIsCounted) {
   std::unique_ptr<LaneReader> reader = lane.Join(1);
   reader.reset();
   ASSERT_THAT(lane.cursor_file(1).Resize(0), IsOk());
-  for (uint64_t i = 0; i < 100; ++i) ASSERT_TRUE(Write(lane.writer(), i, 1000));
+  for (uint64_t i = 0; i < 100; ++i) ASSERT_TRUE(WritePattern(lane.writer(), i, 1000));
   EXPECT_EQ(lane.writer().counters().bad_cursors, 1u);
 }
 
@@ -66,7 +63,7 @@ TEST(LaneReader, OfATruncatedFileSaysDamagedAndLives) {
     SCOPED_TRACE(size);
     TestLane lane;
     std::unique_ptr<LaneReader> reader = lane.Join(1);
-    for (int i = 0; i < 7; ++i) ASSERT_TRUE(Write(lane.writer(), i, 1000));
+    for (int i = 0; i < 7; ++i) ASSERT_TRUE(WritePattern(lane.writer(), i, 1000));
     ASSERT_TRUE(reader->TryNext());
     ASSERT_THAT(lane.lane_file().Resize(size), IsOk());
     const FrameView last = ReadAll(*reader);

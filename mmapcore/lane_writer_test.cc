@@ -29,9 +29,9 @@ using ::causeway::testing::AnonymousFile;
 using ::causeway::testing::FileSupply;
 using ::causeway::testing::IsOk;
 using ::causeway::testing::IsPatternFrame;
-using ::causeway::testing::PatternFrame;
 using ::causeway::testing::StatusIs;
 using ::causeway::testing::TestLane;
+using ::causeway::testing::WritePattern;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -39,10 +39,6 @@ using ::testing::SizeIs;
 
 // The longest frame that fits an empty segment of 8 KiB.
 constexpr uint64_t kExactFit = 8192 - kHeaderPageBytes - 2 * kHeaderWordBytes;
-
-bool Write(LaneWriter& writer, uint64_t seed, size_t length) {
-  return writer.TryWrite(PatternFrame(seed, length)) == Refusal::kNone;
-}
 
 // Reads a frame and says whether it is the expected one.
 ::testing::AssertionResult ReadsFrame(LaneReader& reader, uint64_t seed, size_t length) {
@@ -60,7 +56,7 @@ TEST(LaneWriter, DeliversFramesOfEveryLengthInOrder) {
   TestLane lane;
   std::unique_ptr<LaneReader> reader = lane.Join(1);
   for (size_t length = 0; length <= kExactFit; length += length < 70 ? 1 : 331) {
-    ASSERT_TRUE(Write(lane.writer(), length, length)) << length;
+    ASSERT_TRUE(WritePattern(lane.writer(), length, length)) << length;
     ASSERT_TRUE(ReadsFrame(*reader, length, length)) << length;
     EXPECT_EQ(reader->TryNext().state, ReadState::kNothing);
   }
@@ -81,9 +77,9 @@ TEST(LaneWriter, DeliversAFrameOfZeroBytes) {
 TEST(LaneWriter, AFrameThatFitsExactlyDoesNotRoll) {
   TestLane lane;
   std::unique_ptr<LaneReader> reader = lane.Join(1);
-  ASSERT_TRUE(Write(lane.writer(), 1, kExactFit));
+  ASSERT_TRUE(WritePattern(lane.writer(), 1, kExactFit));
   EXPECT_EQ(lane.writer().counters().rolls, 0u);
-  ASSERT_TRUE(Write(lane.writer(), 2, 0));
+  ASSERT_TRUE(WritePattern(lane.writer(), 2, 0));
   EXPECT_EQ(lane.writer().counters().rolls, 1u);
   EXPECT_TRUE(ReadsFrame(*reader, 1, kExactFit));
   EXPECT_TRUE(ReadsFrame(*reader, 2, 0));
@@ -92,11 +88,11 @@ TEST(LaneWriter, AFrameThatFitsExactlyDoesNotRoll) {
 TEST(LaneWriter, AFrameLargerThanASegmentGetsOneOfItsOwnSize) {
   TestLane lane;
   std::unique_ptr<LaneReader> reader = lane.Join(1);
-  ASSERT_TRUE(Write(lane.writer(), 1, 10));
+  ASSERT_TRUE(WritePattern(lane.writer(), 1, 10));
   EXPECT_EQ(lane.writer().TryClaim(kExactFit + 1).refusal, Refusal::kFull);
   EXPECT_THAT(lane.supply().requests(), ElementsAre(3 * 4096));
-  ASSERT_TRUE(Write(lane.writer(), 2, kExactFit + 1));
-  ASSERT_TRUE(Write(lane.writer(), 3, 10));
+  ASSERT_TRUE(WritePattern(lane.writer(), 2, kExactFit + 1));
+  ASSERT_TRUE(WritePattern(lane.writer(), 3, 10));
   EXPECT_TRUE(ReadsFrame(*reader, 1, 10));
   EXPECT_TRUE(ReadsFrame(*reader, 2, kExactFit + 1));
   EXPECT_TRUE(ReadsFrame(*reader, 3, 10));
@@ -106,13 +102,13 @@ TEST(LaneWriter, MakesRoomForALargeFrameWithinItsCapacity) {
   TestLane lane({.capacity_bytes = 6 * 8192, .max_frame_bytes = 4 * 8192});
   std::unique_ptr<LaneReader> reader = lane.Join(1);
   uint64_t written = 0;
-  while (Write(lane.writer(), written, 1000)) ++written;
+  while (WritePattern(lane.writer(), written, 1000)) ++written;
   ASSERT_EQ(lane.writer().counters().segment_bytes, 6u * 8192);
   EXPECT_EQ(lane.writer().TryClaim(4 * 8192).refusal, Refusal::kFull);
   for (uint64_t i = 0; i < written; ++i) ASSERT_TRUE(ReadsFrame(*reader, i, 1000));
   // The reader is in the last segment: the others make room.
   EXPECT_EQ(lane.writer().TryClaim(4 * 8192).refusal, Refusal::kFull);
-  EXPECT_TRUE(Write(lane.writer(), 1, 4 * 8192));
+  EXPECT_TRUE(WritePattern(lane.writer(), 1, 4 * 8192));
   EXPECT_TRUE(ReadsFrame(*reader, 1, 4 * 8192));
   EXPECT_LE(lane.writer().counters().segment_bytes, lane.options().capacity_bytes);
 }
@@ -121,7 +117,7 @@ TEST(LaneWriter, KeepsALargeSegmentForTheNextLargeFrame) {
   TestLane lane;
   std::unique_ptr<LaneReader> reader = lane.Join(1);
   for (uint64_t i = 0; i < 100; ++i) {
-    while (!Write(lane.writer(), i, 9000)) {
+    while (!WritePattern(lane.writer(), i, 9000)) {
     }
     ASSERT_TRUE(ReadsFrame(*reader, i, 9000));
   }
@@ -137,7 +133,7 @@ TEST(LaneWriter, LargeFramesInARowTakeTurnsInOneSegment) {
   std::unique_ptr<LaneReader> reader = lane.Join(1);
   for (uint64_t i = 0; i < 20; ++i) {
     // Readers have to get past the frame before; then it takes two more claims at most.
-    for (int claims = 0; claims < 3 && !Write(lane.writer(), i, 16000); ++claims) {
+    for (int claims = 0; claims < 3 && !WritePattern(lane.writer(), i, 16000); ++claims) {
       EXPECT_EQ(reader->TryNext().state, ReadState::kNothing);
     }
     ASSERT_TRUE(ReadsFrame(*reader, i, 16000)) << i;
@@ -148,14 +144,14 @@ TEST(LaneWriter, LargeFramesInARowTakeTurnsInOneSegment) {
 TEST(LaneWriter, LargeFramesInARowNeedNoReader) {
   TestLane lane(kOneLargeSegment);
   ASSERT_EQ(lane.writer().TryClaim(16000).refusal, Refusal::kFull);  // Its segment is asked for.
-  for (uint64_t i = 0; i < 20; ++i) ASSERT_TRUE(Write(lane.writer(), i, 16000)) << i;
+  for (uint64_t i = 0; i < 20; ++i) ASSERT_TRUE(WritePattern(lane.writer(), i, 16000)) << i;
 }
 
 TEST(LaneWriter, TheLatestFrameIsFoundBeforeEmptySegments) {
   TestLane lane({.capacity_bytes = 16 * 8192});
   std::unique_ptr<LaneReader> reader = lane.Join(1);
-  ASSERT_TRUE(Write(lane.writer(), 1, 10));
-  while (!Write(lane.writer(), 2, 16000)) {
+  ASSERT_TRUE(WritePattern(lane.writer(), 1, 10));
+  while (!WritePattern(lane.writer(), 2, 16000)) {
   }
   for (const uint64_t length : {4000, 16000}) {
     while (!lane.writer().TryClaim(length)) {
@@ -173,15 +169,16 @@ TEST(LaneWriter, AsksAheadForLargeFramesOnceTwoCameInARow) {
   TestLane lane({.capacity_bytes = 32 * 8192, .initial_segments = 8});
   std::unique_ptr<LaneReader> reader = lane.Join(1);
   const auto write = [&] {
-    while (!Write(lane.writer(), 1, 9000)) {
+    while (!WritePattern(lane.writer(), 1, 9000)) {
     }
   };
   write();
   EXPECT_EQ(lane.supply().requests().size(), 1u);  // For itself.
   write();
   EXPECT_EQ(lane.supply().requests().size(), 3u);  // For itself, and for the next one,
-  EXPECT_TRUE(Write(lane.writer(), 1, 9000));      // which finds a segment, as do all from now on.
-  EXPECT_TRUE(Write(lane.writer(), 1, 9000));
+  EXPECT_TRUE(
+      WritePattern(lane.writer(), 1, 9000));  // which finds a segment, as do all from now on.
+  EXPECT_TRUE(WritePattern(lane.writer(), 1, 9000));
 }
 
 // However long it takes until a segment has been free for that long.
@@ -191,13 +188,13 @@ TEST(LaneWriter, GivesALargeSegmentBackWhenOnlySmallFramesCome) {
   TestLane lane({.keep_idle = kKeepIdle});
   std::unique_ptr<LaneReader> reader = lane.Join(1);
   EXPECT_EQ(lane.writer().TryClaim(9000).refusal, Refusal::kFull);
-  ASSERT_TRUE(Write(lane.writer(), 1, 9000));
+  ASSERT_TRUE(WritePattern(lane.writer(), 1, 9000));
   ASSERT_TRUE(ReadsFrame(*reader, 1, 9000));
   const auto is_large = [](FileExtent extent) { return extent.length == 4 * 4096; };
   for (uint64_t i = 0;; ++i) {
     const std::vector<FileExtent> returned = lane.supply().returned();
     if (std::any_of(returned.begin(), returned.end(), is_large)) break;
-    while (!Write(lane.writer(), i, 3000)) {
+    while (!WritePattern(lane.writer(), i, 3000)) {
     }
     ASSERT_TRUE(ReadsFrame(*reader, i, 3000));
   }
@@ -207,12 +204,13 @@ TEST(LaneWriter, GivesOrdinarySegmentsBackAfterALongTimeWithoutNeed) {
   TestLane lane({.capacity_bytes = 16 * 8192, .keep_idle = kKeepIdle});
   std::unique_ptr<LaneReader> reader = lane.Join(1);
   int written = 0;
-  while (Write(lane.writer(), 1, 3000) || lane.writer().counters().segment_bytes < 16 * 8192) {
+  while (WritePattern(lane.writer(), 1, 3000) ||
+         lane.writer().counters().segment_bytes < 16 * 8192) {
     ++written;
   }
   for (int i = 0; i < written; ++i) ASSERT_TRUE(ReadsFrame(*reader, 1, 3000));
   while (lane.writer().counters().segment_bytes > 4 * 8192) {
-    ASSERT_TRUE(Write(lane.writer(), 2, 3000));
+    ASSERT_TRUE(WritePattern(lane.writer(), 2, 3000));
     ASSERT_TRUE(ReadsFrame(*reader, 2, 3000));
   }
   EXPECT_THAT(lane.supply().returned(), Not(IsEmpty()));
@@ -223,12 +221,13 @@ TEST(LaneWriter, KeepsFreeSegmentsForTheNextBurst) {
   std::unique_ptr<LaneReader> reader = lane.Join(1);
   for (int burst = 0; burst < 20; ++burst) {
     int written = 0;
-    while (Write(lane.writer(), 1, 3000) || lane.writer().counters().segment_bytes < 16 * 8192) {
+    while (WritePattern(lane.writer(), 1, 3000) ||
+           lane.writer().counters().segment_bytes < 16 * 8192) {
       ++written;
     }
     for (int i = 0; i < written; ++i) ASSERT_TRUE(ReadsFrame(*reader, 1, 3000));
     for (int i = 0; i < 500; ++i) {
-      ASSERT_TRUE(Write(lane.writer(), 2, 3000));
+      ASSERT_TRUE(WritePattern(lane.writer(), 2, 3000));
       ASSERT_TRUE(ReadsFrame(*reader, 2, 3000));
     }
   }
@@ -250,7 +249,7 @@ TEST(LaneWriter, ACommitShorterThanItsClaimIsAFrameOfThatLength) {
   ASSERT_TRUE(claim);
   std::memcpy(claim.data, "abc", 3);
   ASSERT_TRUE(lane.writer().Commit(3));
-  ASSERT_TRUE(Write(lane.writer(), 2, 40));
+  ASSERT_TRUE(WritePattern(lane.writer(), 2, 40));
   const FrameView frame = reader->TryNext();
   ASSERT_TRUE(frame);
   EXPECT_EQ(std::memcmp(frame.data, "abc", 3), 0);
@@ -280,7 +279,7 @@ TEST(LaneWriter, AnAbandonedClaimLeavesNoTrace) {
   std::memset(claim.data, 0xFF, 64);
   lane.writer().Abandon();
   EXPECT_FALSE(reader->TryNext());
-  ASSERT_TRUE(Write(lane.writer(), 1, 8));
+  ASSERT_TRUE(WritePattern(lane.writer(), 1, 8));
   EXPECT_TRUE(ReadsFrame(*reader, 1, 8));
   // What the abandoned claim left behind the frame is not taken for a header word.
   EXPECT_EQ(reader->TryNext().state, ReadState::kNothing);
@@ -300,13 +299,13 @@ TEST(LaneWriter, IsFullWhenAReaderHoldsEverythingAndGoesOnWhenItMoves) {
   std::unique_ptr<LaneReader> reader = lane.Join(1);
   uint64_t written = 0;
   // 4 segments, each with room for 4 frames.
-  while (Write(lane.writer(), written, 1000)) ++written;
+  while (WritePattern(lane.writer(), written, 1000)) ++written;
   EXPECT_EQ(written, 16u);
   EXPECT_EQ(lane.writer().counters().segment_bytes, lane.options().capacity_bytes);
   for (uint64_t i = 0; i < 4; ++i) ASSERT_TRUE(ReadsFrame(*reader, i, 1000));
-  EXPECT_FALSE(Write(lane.writer(), 16, 1000));  // It still stands in the first segment.
+  EXPECT_FALSE(WritePattern(lane.writer(), 16, 1000));  // It still stands in the first segment.
   ASSERT_TRUE(ReadsFrame(*reader, 4, 1000));
-  EXPECT_TRUE(Write(lane.writer(), 16, 1000));
+  EXPECT_TRUE(WritePattern(lane.writer(), 16, 1000));
   EXPECT_GT(lane.writer().counters().recycles, 0u);
   for (uint64_t i = 5; i <= 16; ++i) ASSERT_TRUE(ReadsFrame(*reader, i, 1000));
 }
@@ -314,16 +313,16 @@ TEST(LaneWriter, IsFullWhenAReaderHoldsEverythingAndGoesOnWhenItMoves) {
 TEST(LaneWriter, AsksForTheNextSegmentBeforeItNeedsIt) {
   TestLane lane;
   std::unique_ptr<LaneReader> reader = lane.Join(1);
-  for (int i = 0; i < 4; ++i) ASSERT_TRUE(Write(lane.writer(), 1, 1000));
-  EXPECT_THAT(lane.supply().requests(), IsEmpty());  // A second segment is at hand.
-  ASSERT_TRUE(Write(lane.writer(), 1, 1000));        // It is in use now.
+  for (int i = 0; i < 4; ++i) ASSERT_TRUE(WritePattern(lane.writer(), 1, 1000));
+  EXPECT_THAT(lane.supply().requests(), IsEmpty());   // A second segment is at hand.
+  ASSERT_TRUE(WritePattern(lane.writer(), 1, 1000));  // It is in use now.
   EXPECT_THAT(lane.supply().requests(), ElementsAre(8192));
 }
 
 TEST(LaneWriter, NeverAsksBeyondItsCapacity) {
   TestLane lane;
   std::unique_ptr<LaneReader> reader = lane.Join(1);
-  while (Write(lane.writer(), 1, 1000)) {
+  while (WritePattern(lane.writer(), 1, 1000)) {
   }
   EXPECT_THAT(lane.supply().requests(), SizeIs(2));
   EXPECT_EQ(lane.writer().counters().segment_bytes, lane.options().capacity_bytes);
@@ -334,7 +333,7 @@ TEST(LaneWriter, GoesOnWithWhatItHasWhenTheSupplyGivesNothing) {
   lane.supply().set_mode(FileSupply::Mode::kIgnore);
   std::unique_ptr<LaneReader> reader = lane.Join(1);
   for (uint64_t i = 0; i < 1000; ++i) {
-    ASSERT_TRUE(Write(lane.writer(), i, 1000)) << i;
+    ASSERT_TRUE(WritePattern(lane.writer(), i, 1000)) << i;
     ASSERT_TRUE(ReadsFrame(*reader, i, 1000));
   }
   EXPECT_EQ(lane.writer().counters().segment_bytes, 2u * 8192);
@@ -342,7 +341,7 @@ TEST(LaneWriter, GoesOnWithWhatItHasWhenTheSupplyGivesNothing) {
 
 TEST(LaneWriter, UsesTheSegmentThatWasUsedLast) {
   TestLane lane({.capacity_bytes = 8 * 8192, .initial_segments = 8});
-  for (int i = 0; i < 1000; ++i) ASSERT_TRUE(Write(lane.writer(), 1, 1000));
+  for (int i = 0; i < 1000; ++i) ASSERT_TRUE(WritePattern(lane.writer(), 1, 1000));
   // Nobody reads: two segments alternate, six are never touched.
   EXPECT_EQ(lane.writer().counters().recycles, lane.writer().counters().rolls - 1);
 }
@@ -353,7 +352,7 @@ TEST(LaneWriter, GivesBackASegmentThatMakesNoSense) {
   lane.writer();
   lane.supply().Offer({.extent = {.offset = uint64_t{1} << 40, .length = 8192}});
   lane.supply().Offer({.extent = {.offset = 123, .length = 8192}});
-  for (uint64_t i = 0; i < 16; ++i) ASSERT_TRUE(Write(lane.writer(), i, 1000));
+  for (uint64_t i = 0; i < 16; ++i) ASSERT_TRUE(WritePattern(lane.writer(), i, 1000));
   EXPECT_EQ(lane.writer().counters().segments_refused, 2u);
   EXPECT_THAT(lane.supply().returned(), SizeIs(2));
   EXPECT_THAT(lane.writer().status(), IsOk());
@@ -363,7 +362,7 @@ TEST(LaneWriter, GivesBackASegmentThatMakesNoSense) {
 TEST(LaneWriter, BlocksUntilItsDeadline) {
   TestLane lane;
   std::unique_ptr<LaneReader> reader = lane.Join(1);
-  while (Write(lane.writer(), 1, 1000)) {
+  while (WritePattern(lane.writer(), 1, 1000)) {
   }
   const Deadline deadline = Deadline::After(absl::Milliseconds(20));
   EXPECT_EQ(lane.writer().ClaimUntil(1000, deadline).refusal, Refusal::kTimedOut);
@@ -373,7 +372,7 @@ TEST(LaneWriter, BlocksUntilItsDeadline) {
 TEST(LaneWriter, ABlockedWriterIsWokenByTheReaderThatLeavesASegment) {
   TestLane lane;
   std::unique_ptr<LaneReader> reader = lane.Join(1);
-  while (Write(lane.writer(), 1, 1000)) {
+  while (WritePattern(lane.writer(), 1, 1000)) {
   }
   std::thread consumer([&] {
     for (int i = 0; i < 5; ++i) EXPECT_TRUE(ReadsFrame(*reader, 1, 1000));
@@ -385,7 +384,7 @@ TEST(LaneWriter, ABlockedWriterIsWokenByTheReaderThatLeavesASegment) {
 TEST(LaneWriter, ABlockedWriterIsWokenByTheReaderThatCloses) {
   TestLane lane;
   std::unique_ptr<LaneReader> reader = lane.Join(1);
-  while (Write(lane.writer(), 1, 1000)) {
+  while (WritePattern(lane.writer(), 1, 1000)) {
   }
   std::thread consumer([&] { reader->Close(); });
   EXPECT_TRUE(lane.writer().ClaimUntil(1000, Deadline::Infinite()));
@@ -395,7 +394,7 @@ TEST(LaneWriter, ABlockedWriterIsWokenByTheReaderThatCloses) {
 TEST(LaneWriter, ABlockedWriterIsWokenWhenItsReaderIsDismissed) {
   TestLane lane;
   std::unique_ptr<LaneReader> reader = lane.Join(1);
-  while (Write(lane.writer(), 1, 1000)) {
+  while (WritePattern(lane.writer(), 1, 1000)) {
   }
   std::thread events([&] { lane.Dismiss(1); });
   EXPECT_TRUE(lane.writer().ClaimUntil(1000, Deadline::Infinite()));
@@ -406,7 +405,7 @@ TEST(LaneWriter, ABlockedWriterIsWokenByANewSegment) {
   TestLane lane;
   lane.supply().set_mode(FileSupply::Mode::kHold);
   std::unique_ptr<LaneReader> reader = lane.Join(1);
-  while (Write(lane.writer(), 1, 1000)) {
+  while (WritePattern(lane.writer(), 1, 1000)) {
   }
   std::thread coordinator([&] {
     EXPECT_EQ(lane.supply().ServeRequests(), 1);
@@ -419,7 +418,7 @@ TEST(LaneWriter, ABlockedWriterIsWokenByANewSegment) {
 TEST(LaneWriter, ABlockedWriterIsWokenByTheFence) {
   TestLane lane;
   std::unique_ptr<LaneReader> reader = lane.Join(1);
-  while (Write(lane.writer(), 1, 1000)) {
+  while (WritePattern(lane.writer(), 1, 1000)) {
   }
   std::thread events([&] { lane.writer().Fence(absl::FailedPreconditionError("evicted")); });
   EXPECT_EQ(lane.writer().ClaimUntil(1000, Deadline::Infinite()).refusal, Refusal::kFenced);
@@ -446,7 +445,7 @@ TEST(LaneWriter, ClaimsNothingOnceFenced) {
 TEST(LaneWriter, ClosesOnceAndThenRefuses) {
   TestLane lane;
   std::unique_ptr<LaneReader> reader = lane.Join(1);
-  ASSERT_TRUE(Write(lane.writer(), 1, 10));
+  ASSERT_TRUE(WritePattern(lane.writer(), 1, 10));
   lane.writer().Close();
   lane.writer().Close();
   EXPECT_EQ(lane.writer().TryClaim(0).refusal, Refusal::kClosed);
@@ -459,7 +458,7 @@ TEST(LaneWriter, ClosesOnceAndThenRefuses) {
 TEST(LaneWriter, HasRoomForCloseInAFullSegment) {
   TestLane lane;
   std::unique_ptr<LaneReader> reader = lane.Join(1);
-  ASSERT_TRUE(Write(lane.writer(), 1, kExactFit));
+  ASSERT_TRUE(WritePattern(lane.writer(), 1, kExactFit));
   lane.CloseWriter();
   EXPECT_TRUE(ReadsFrame(*reader, 1, kExactFit));
   EXPECT_EQ(reader->TryNext().state, ReadState::kEnded);
@@ -470,7 +469,7 @@ TEST(LaneWriter, DrainsWhenEveryReaderHasReadEverything) {
   EXPECT_TRUE(lane.writer().Drained());
   std::unique_ptr<LaneReader> first = lane.Join(1);
   std::unique_ptr<LaneReader> second = lane.Join(2);
-  ASSERT_TRUE(Write(lane.writer(), 1, 10));
+  ASSERT_TRUE(WritePattern(lane.writer(), 1, 10));
   EXPECT_FALSE(lane.writer().Drained());
   EXPECT_TRUE(ReadsFrame(*first, 1, 10));
   EXPECT_TRUE(ReadsFrame(*second, 1, 10));
@@ -503,14 +502,14 @@ TEST(LaneWriter, HoldsEverythingForAReaderThatHasNotBegun) {
   TestLane lane;
   std::unique_ptr<LaneReader> reader = lane.Join(1);
   uint64_t written = 0;
-  while (Write(lane.writer(), written, 1000)) ++written;
+  while (WritePattern(lane.writer(), written, 1000)) ++written;
   for (uint64_t i = 0; i < written; ++i) ASSERT_TRUE(ReadsFrame(*reader, i, 1000));
 }
 
 TEST(LaneWriter, ALateReaderBeginsAtTheOldestRetainedSegment) {
   TestLane lane;
   std::unique_ptr<LaneReader> early = lane.Join(1);
-  for (uint64_t i = 0; i < 6; ++i) ASSERT_TRUE(Write(lane.writer(), i, 1000));
+  for (uint64_t i = 0; i < 6; ++i) ASSERT_TRUE(WritePattern(lane.writer(), i, 1000));
   std::unique_ptr<LaneReader> late = lane.Join(2);
   EXPECT_TRUE(ReadsFrame(*late, 0, 1000));
 }
@@ -524,10 +523,10 @@ TEST(LaneWriter, RingsOncePerSleep) {
   auto* const cursor = &PageAt<CursorPage>(page->mutable_data() + kHeaderPageBytes);
   for (uint32_t sleep = 1; sleep <= 3; ++sleep) {
     cursor->parked.StoreRelaxed(sleep);
-    for (int i = 0; i < 10; ++i) ASSERT_TRUE(Write(lane.writer(), 1, 8));
+    for (int i = 0; i < 10; ++i) ASSERT_TRUE(WritePattern(lane.writer(), 1, 8));
     EXPECT_EQ(lane.writer().counters().rings, sleep);
     cursor->parked.StoreRelaxed(0);
-    for (int i = 0; i < 10; ++i) ASSERT_TRUE(Write(lane.writer(), 1, 8));
+    for (int i = 0; i < 10; ++i) ASSERT_TRUE(WritePattern(lane.writer(), 1, 8));
     EXPECT_EQ(lane.writer().counters().rings, sleep);
   }
 }
@@ -542,7 +541,7 @@ TEST(LaneWriter, ACursorBeyondTheHeadHoldsNothing) {
   ASSERT_THAT(page, IsOk());
   auto* const cursor = &PageAt<CursorPage>(page->mutable_data() + kHeaderPageBytes);
   cursor->position.StoreRelease(~uint64_t{0} - 5);
-  for (uint64_t i = 0; i < 100; ++i) ASSERT_TRUE(Write(lane.writer(), i, 1000));
+  for (uint64_t i = 0; i < 100; ++i) ASSERT_TRUE(WritePattern(lane.writer(), i, 1000));
   EXPECT_EQ(lane.writer().counters().bad_cursors, 0u);
 }
 
@@ -555,7 +554,7 @@ TEST(LaneWriter, ACursorPageOfSomebodyElseHoldsNothingAndIsCounted) {
   auto* const cursor = &PageAt<CursorPage>(page->mutable_data() + kHeaderPageBytes);
   cursor->page.lane_id.StoreRelaxed(999);
   cursor->position.StoreRelease(1);
-  for (uint64_t i = 0; i < 100; ++i) ASSERT_TRUE(Write(lane.writer(), i, 1000));
+  for (uint64_t i = 0; i < 100; ++i) ASSERT_TRUE(WritePattern(lane.writer(), i, 1000));
   EXPECT_EQ(lane.writer().counters().bad_cursors, 1u);
 }
 

@@ -82,6 +82,12 @@ absl::Status PopulatePages(const MappedFile& file, void* begin, uint64_t mapped_
       errno, {.operation = "populating", .path = file.label(), .offset = offset, .length = length});
 }
 
+void AdvisePageSizes(void* begin, uint64_t length, PageSizes page_sizes) {
+  if (page_sizes == PageSizes::kDefault) return;
+  // Fails where the kernel was built without huge pages: then all are small.
+  madvise(begin, length, page_sizes == PageSizes::kHuge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+}
+
 int AdviceNumber(Advice advice) {
   switch (advice) {
     case Advice::kNormal:
@@ -153,6 +159,7 @@ absl::StatusOr<Mapping> Mapping::Map(const MappedFile& file, uint64_t offset, ui
     if (!guard.ok()) return guard.status();
     mapping.guard_ = *std::move(guard);
   }
+  AdvisePageSizes(begin, mapped_length, options.page_sizes);
   status = PopulatePages(file, begin, mapped_length, offset, length, options.populate);
   if (!status.ok()) return status;
   return mapping;

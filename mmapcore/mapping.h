@@ -48,6 +48,14 @@ enum class Advice {
   kNoDump,     // leaves the range out of core dumps
 };
 
+// Which pages a file system in memory makes of what is not there yet, where it leaves that to the
+// mapping (see huge_pages.h). Of pages that are there, nothing changes.
+enum class PageSizes {
+  kDefault,  // the file system's choice
+  kHuge,     // huge ones, of what is a whole one and aligned in the file
+  kSmall,
+};
+
 // How far Flush() goes.
 enum class FlushMode {
   kAsync,  // returns at once. On Linux nothing more: the kernel writes back at its own time
@@ -58,6 +66,7 @@ struct MappingOptions {
   Protection protection = Protection::kRead;
   Sharing sharing = Sharing::kShared;
   Populate populate = Populate::kNone;
+  PageSizes page_sizes = PageSizes::kDefault;  // a wish: nothing fails for it
   // Lost pages become damage() instead of SIGBUS. Needs SigbusGuard::Install() first.
   bool guarded = false;
   // Children of fork() have the mapping, too. If not (here, or by MappedFile::SetInherited()),

@@ -195,11 +195,12 @@ void AddList(Json& json, const std::string& name, const std::vector<Entry>& entr
 
 std::string RenderListing(const Listing& listing, size_t width, int64_t now_unix_ms) {
   const v1::DescribeCoordinatorResponse& coordinator = listing.coordinator;
-  std::string text =
-      absl::StrCat("Coordinator of ", coordinator.directory(), ": version ", coordinator.version(),
-                   ", pid ", coordinator.pid(), ", epoch ", coordinator.epoch(), ", up ",
-                   HumanAge(now_unix_ms - coordinator.started_unix_ms()), ", ",
-                   Bytes(coordinator.granted_bytes()), " granted\n");
+  std::string text = absl::StrCat(
+      "Coordinator of ", coordinator.directory(), ": version ", coordinator.version(), ", pid ",
+      coordinator.pid(), ", epoch ", coordinator.epoch(), ", up ",
+      HumanAge(now_unix_ms - coordinator.started_unix_ms()), ", ",
+      Bytes(coordinator.granted_bytes()), " granted",
+      coordinator.huge_pages().empty() ? "" : ", huge pages: ", coordinator.huge_pages(), "\n");
   if (listing.has_streams) absl::StrAppend(&text, StreamSection(listing, width));
   if (listing.has_readers) absl::StrAppend(&text, ReaderSection(listing, width));
   if (listing.has_agents) absl::StrAppend(&text, AgentSection(listing, width, now_unix_ms));
@@ -216,7 +217,8 @@ std::string ListingJson(const Listing& listing) {
                          {"started_unix_ms", coordinator.started_unix_ms()},
                          {"directory", coordinator.directory()},
                          {"volatile_directory", coordinator.volatile_directory()},
-                         {"granted_bytes", coordinator.granted_bytes()}};
+                         {"granted_bytes", coordinator.granted_bytes()},
+                         {"huge_pages", coordinator.huge_pages()}};
   if (listing.has_streams) {
     AddList(json, "streams", listing.streams, listing.limit, StreamJson);
   }

@@ -99,6 +99,13 @@ void FileStore::Bring(uint64_t file_id, MappedFile brought) {
   files_[file_id] = std::move(file);
 }
 
+PageSizes FileStore::PageSizesFor(const FileRange& range) const {
+  if (range.durability != v1::DURABILITY_MEMORY) return PageSizes::kDefault;
+  const uint64_t huge = huge_pages_.bytes;
+  if (huge != 0 && range.offset % huge == 0 && range.length % huge == 0) return PageSizes::kHuge;
+  return huge_pages_.advise_small ? PageSizes::kSmall : PageSizes::kDefault;
+}
+
 absl::Status FileStore::Back(const FileRange& range) {
   const std::string path = PathOf(range.name, range.durability);
   absl::StatusOr<MappedFile> file = range.create ? MappedFile::Create(path, 0600)
@@ -114,6 +121,10 @@ absl::Status FileStore::Back(const FileRange& range) {
     if (!range.create) {
       const absl::Status emptied = PunchHole(*file, range.offset, range.length);
       if (!emptied.ok()) return emptied;
+    }
+    const PageSizes page_sizes = PageSizesFor(range);
+    if (page_sizes != PageSizes::kDefault) {
+      return AllocatePages(*file, range.offset, range.length, page_sizes);
     }
     const absl::Status allocated = AllocateExtent(*file, range.offset, range.length);
     if (!allocated.ok()) return allocated;

@@ -17,8 +17,10 @@
 #include "absl/synchronization/mutex.h"
 #include "control/api/v1/types.pb.h"
 #include "control/files/granted_files.h"
+#include "control/files/huge_page_choice.h"
 #include "control/state/place.h"
 #include "mmapcore/mapped_file.h"
+#include "mmapcore/mapping.h"
 #include "mmapcore/unique_fd.h"
 
 namespace causeway {
@@ -31,6 +33,10 @@ class FileStore : public GrantedFiles {
  public:
   // The directories, which exist, of files with durability CACHED and MEMORY.
   FileStore(std::string cached_directory, std::string memory_directory);
+
+  // From now on, extents in memory that are whole huge pages are made of such, and smaller ones are
+  // not. To be called before the first Back(). Without it, the file system decides.
+  void UseHugePages(const HugePageChoice& choice) { huge_pages_ = choice; }
 
   void Register(uint64_t file_id, const std::string& name, v1::Durability durability) override;
   void Bring(uint64_t file_id, MappedFile file) override;
@@ -54,6 +60,7 @@ class FileStore : public GrantedFiles {
     absl::Mutex size_mutex;
   };
 
+  PageSizes PageSizesFor(const FileRange& range) const;
   const std::string& DirectoryOf(v1::Durability durability) const;
   std::string PathOf(const std::string& name, v1::Durability durability) const;
   std::shared_ptr<File> Find(uint64_t file_id) const;
@@ -61,6 +68,7 @@ class FileStore : public GrantedFiles {
 
   const std::string cached_directory_;
   const std::string memory_directory_;
+  HugePageChoice huge_pages_;
   mutable absl::Mutex mutex_;
   absl::flat_hash_map<uint64_t, std::shared_ptr<File>> files_ ABSL_GUARDED_BY(mutex_);
 };

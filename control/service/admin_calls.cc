@@ -147,6 +147,7 @@ absl::StatusOr<v1::DescribeCoordinatorResponse> AdminCalls::DescribeCoordinator(
         response.set_started_unix_ms(facts_.started_unix_ms);
         response.set_directory(facts_.directory);
         response.set_volatile_directory(facts_.volatile_directory);
+        response.set_huge_pages(facts_.huge_pages);
         for (const auto& [name, value] : LimitsByName(facts_.limits)) {
           (*response.mutable_limits())[name] = value;
         }

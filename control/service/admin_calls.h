@@ -21,6 +21,7 @@ struct CoordinatorFacts {
   int64_t started_unix_ms = 0;
   std::string directory;
   std::string volatile_directory;
+  std::string huge_pages;  // of files in it
   Limits limits;
 };
 

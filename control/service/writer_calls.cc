@@ -1,5 +1,6 @@
 #include "control/service/writer_calls.h"
 
+#include <cstdint>
 #include <optional>
 #include <utility>
 
@@ -7,6 +8,7 @@
 #include "control/api/names/stream_name.h"
 #include "control/log/log.h"
 #include "control/service/error_details.h"
+#include "mmapcore/memory_node.h"
 
 namespace causeway {
 namespace {
@@ -32,6 +34,14 @@ v1::OpenWriterResponse ToResponse(const WriterGrant& grant) {
   for (const records::Extent& segment : grant.segments) *response.add_segments() = ToApi(segment);
   *response.mutable_options() = grant.stream.options();
   return response;
+}
+
+// The writer's node, for the time in which its memory is allocated: by this process, which may run
+// on another one.
+template <typename Request>
+PreferMemoryNode PreferNodeOf(const Request& request) {
+  return PreferMemoryNode(request.has_memory_node() ? std::optional<uint32_t>(request.memory_node())
+                                                    : std::nullopt);
 }
 
 // What is reserved and cannot be given back stays reserved until the next coordinator.
@@ -61,7 +71,11 @@ absl::StatusOr<v1::OpenWriterResponse> WriterCalls::Open(const std::string& toke
   if (reserved->already_open) return ToResponse(reserved->grant);
 
   const uint64_t lane_id = reserved->grant.lane.lane_id();
-  absl::Status status = BackRanges(parts_, reserved->to_back);
+  absl::Status status;
+  {
+    const PreferMemoryNode near_the_writer = PreferNodeOf(request);
+    status = BackRanges(parts_, reserved->to_back);
+  }
   if (status.ok()) {
     absl::StatusOr<WriterGrant> grant = parts_.state->Run(
         [&](Catalog& catalog) { return catalog.writers().Confirm(lane_id, parts_.now_unix_ms()); });
@@ -96,7 +110,11 @@ absl::StatusOr<v1::GrantSegmentResponse> WriterCalls::Grant(
   }
 
   const uint64_t extent_id = reserved->extent.extent_id();
-  absl::Status status = BackRanges(parts_, {reserved->to_back});
+  absl::Status status;
+  {
+    const PreferMemoryNode near_the_writer = PreferNodeOf(request);
+    status = BackRanges(parts_, {reserved->to_back});
+  }
   if (status.ok()) {
     absl::StatusOr<records::Extent> extent = parts_.state->Run([&](Catalog& catalog) {
       return catalog.writers().ConfirmSegment(extent_id, parts_.now_unix_ms());

@@ -30,14 +30,21 @@ bool SameRange(const records::Extent& a, const records::Extent& b) {
 
 }  // namespace
 
-absl::StatusOr<uint64_t> ExtentTable::FindSpace(uint64_t file_id, uint64_t length) {
+absl::StatusOr<uint64_t> ExtentTable::FindSpace(uint64_t file_id, uint64_t length,
+                                                uint64_t alignment) {
   const auto it = files_.find(file_id);
   if (it == files_.end()) return 0;
   // The allocator knows best fit; what it gives is taken for good only by Put().
   ExtentAllocator& allocator = *it->second.allocator;
   const absl::StatusOr<uint64_t> offset = allocator.Allocate(length);
   if (offset.ok()) (void)allocator.Free(*offset, length);
-  return offset;
+  // Where an extent of this kind has been, another one fits, so this is rarely not aligned.
+  if (!offset.ok() || *offset % alignment == 0) return offset;
+  const uint64_t with_slack = length + alignment - PageSize();
+  const absl::StatusOr<uint64_t> wider = allocator.Allocate(with_slack);
+  if (!wider.ok()) return wider;
+  (void)allocator.Free(*wider, with_slack);
+  return (*wider + alignment - 1) / alignment * alignment;
 }
 
 const records::Extent* ExtentTable::Overlapping(uint64_t file_id, uint64_t offset,

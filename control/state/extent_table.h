@@ -30,9 +30,10 @@ class ExtentTable : public Table<records::Extent> {
 
   using Table::Table;
 
-  // Where an extent of `length` bytes (whole pages) would go in the file, which may have none yet.
+  // Where an extent of `length` bytes (whole pages) would go in the file, which may have none yet:
+  // at a multiple of `alignment`, which is one of the page size.
   // RESOURCE_EXHAUSTED: the address space is used up.
-  absl::StatusOr<uint64_t> FindSpace(uint64_t file_id, uint64_t length);
+  absl::StatusOr<uint64_t> FindSpace(uint64_t file_id, uint64_t length, uint64_t alignment);
 
   // The first extent of the file that shares a byte with [offset, offset + length), or null.
   const records::Extent* Overlapping(uint64_t file_id, uint64_t offset, uint64_t length) const;

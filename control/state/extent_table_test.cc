@@ -44,23 +44,38 @@ TEST(ExtentTable, FindsTheFirstOverlapAndNothingBeside) {
 TEST(ExtentTable, SpaceIsUsedAgainAndUndoneWithItsRow) {
   Journal journal;
   ExtentTable table(&journal);
-  EXPECT_EQ(*table.FindSpace(9, kPage), 0u);
+  EXPECT_EQ(*table.FindSpace(9, kPage, kPage), 0u);
   table.Put(Make(1, 9, 0, 2 * kPage));
   table.Put(Make(2, 9, 2 * kPage, kPage));
-  EXPECT_EQ(*table.FindSpace(9, kPage), 3 * kPage);
+  EXPECT_EQ(*table.FindSpace(9, kPage, kPage), 3 * kPage);
   const Journal::Mark mark = journal.Here();
   table.Erase(1);
-  EXPECT_EQ(*table.FindSpace(9, kPage), 0u);
+  EXPECT_EQ(*table.FindSpace(9, kPage, kPage), 0u);
   EXPECT_EQ(table.WritableBytes(100), kPage);
   journal.UndoTo(mark);
-  EXPECT_EQ(*table.FindSpace(9, kPage), 3 * kPage);
+  EXPECT_EQ(*table.FindSpace(9, kPage, kPage), 3 * kPage);
   EXPECT_EQ(table.WritableBytes(100), 3 * kPage);
   EXPECT_EQ(table.SegmentBytes(50), 3 * kPage);
   EXPECT_EQ(table.TotalWritableBytes(), 3 * kPage);
   journal.UndoAll();
   EXPECT_EQ(table.TotalWritableBytes(), 0u);
   EXPECT_TRUE(table.OfFile(9).empty());
-  EXPECT_EQ(*table.FindSpace(9, kPage), 0u);
+  EXPECT_EQ(*table.FindSpace(9, kPage, kPage), 0u);
+}
+
+TEST(ExtentTable, SpaceIsAlignedAndAlignedHolesAreUsedAgain) {
+  Journal journal;
+  ExtentTable table(&journal);
+  constexpr uint64_t kAlignment = 8 * kPage;
+  table.Put(Make(1, 9, 0, kPage));
+  EXPECT_EQ(*table.FindSpace(9, kAlignment, kAlignment), kAlignment);
+  table.Put(Make(2, 9, kAlignment, kAlignment));
+  table.Put(Make(3, 9, 2 * kAlignment, kAlignment));
+  EXPECT_EQ(*table.FindSpace(9, 2 * kAlignment, kAlignment), 3 * kAlignment);
+  table.Erase(2);
+  EXPECT_EQ(*table.FindSpace(9, kPage, kPage), kPage);
+  table.Put(Make(4, 9, kPage, kAlignment - kPage));  // What is left is a hole of just that size.
+  EXPECT_EQ(*table.FindSpace(9, kAlignment, kAlignment), kAlignment);
 }
 
 TEST(ExtentTable, ExtentsOfSplitsDoNotCount) {

@@ -40,6 +40,10 @@ struct Limits {
   uint64_t default_max_frame_bytes = uint64_t{64} << 20;
   // What OpenSplit.extent_bytes 0 means, unless that makes too many extents.
   uint64_t default_split_extent_bytes = uint64_t{64} << 20;
+
+  // No limit, but a fact about the file system that all the others are used with: bytes of a huge
+  // page where segments in memory are to be made of such, a power of two; 0: they are not.
+  uint64_t huge_page_bytes = 0;
 };
 
 // INVALID_ARGUMENT: a limit is zero, or a default is above its limit or not made of whole pages.

@@ -71,7 +71,7 @@ records::Extent ReserveExtent(Books* books, uint64_t file_id, uint64_t offset, u
 FileRange ReserveCursor(Books* books, uint64_t reader_id, uint64_t lane_id) {
   const uint64_t file_id = books->readers.Find(reader_id)->file_id();
   // The address space of a cursor file holds a thousand million pages.
-  const uint64_t offset = *books->extents.FindSpace(file_id, PageSize());
+  const uint64_t offset = *books->extents.FindSpace(file_id, PageSize(), PageSize());
   const records::Extent page =
       ReserveExtent(books, file_id, offset, PageSize(), records::Extent::PURPOSE_CURSOR, reader_id);
   records::Cursor cursor;

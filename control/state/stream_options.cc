@@ -97,9 +97,14 @@ absl::StatusOr<v1::StreamOptions> CompleteStreamOptions(const v1::StreamOptions&
     whole.set_durability(v1::DURABILITY_MEMORY);
   }
   if (whole.segment_bytes() == 0) {
+    const bool huge_pages = whole.durability() == v1::DURABILITY_MEMORY;
     uint64_t segment = limits.default_segment_bytes;
+    if (huge_pages) segment = std::max(segment, limits.huge_page_bytes);
     if (whole.capacity_bytes() != 0) {
       segment = std::min(segment, RoundDownToPage(whole.capacity_bytes() / 4));
+    }
+    if (huge_pages && limits.huge_page_bytes != 0 && segment > limits.huge_page_bytes) {
+      segment -= segment % limits.huge_page_bytes;
     }
     whole.set_segment_bytes(std::max(segment, SmallestSegmentBytes()));
   }

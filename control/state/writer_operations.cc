@@ -9,6 +9,7 @@
 #include "control/state/holders.h"
 #include "control/state/lifecycle.h"
 #include "control/state/reservation.h"
+#include "control/state/segment_layout.h"
 #include "control/state/stream_operations.h"
 #include "control/state/stream_options.h"
 #include "mmapcore/page.h"
@@ -93,6 +94,13 @@ absl::StatusOr<uint64_t> SegmentLength(const Books& books, const records::Lane& 
   return *length;
 }
 
+// What is granted where the capacity allows. Ordinary segments are as long as the stream says.
+uint64_t FullLength(const Books& books, const records::Lane& lane, uint64_t length) {
+  const v1::StreamOptions& options = books.streams.Find(lane.stream_id())->options();
+  if (length <= options.segment_bytes()) return length;
+  return FullSegmentBytes(books.limits, options.durability(), length);
+}
+
 }  // namespace
 
 absl::StatusOr<WriterReservation> WriterOperations::Reserve(const OpenWriter& request) {
@@ -134,17 +142,28 @@ absl::StatusOr<WriterReservation> WriterOperations::Reserve(const OpenWriter& re
   books_.lanes.Put(lane);
   ReserveExtent(&books_, file.file_id(), 0, PageSize(), records::Extent::PURPOSE_LANE_PAGE,
                 lane.lane_id());
+  // Behind the lane page, at the next place where segments may stand.
+  const uint64_t first =
+      SegmentAlignment(books_.limits, stream.options().durability(), segment_bytes);
   for (int i = 0; i < kFirstSegments; ++i) {
-    ReserveExtent(&books_, file.file_id(), PageSize() + i * segment_bytes, segment_bytes,
+    ReserveExtent(&books_, file.file_id(), first + i * segment_bytes, segment_bytes,
                   records::Extent::PURPOSE_SEGMENT, lane.lane_id());
   }
   WriterReservation reservation{.grant = GrantOf(books_, lane)};
-  reservation.to_back.push_back(FileRange{.file_id = file.file_id(),
-                                          .name = file.name(),
-                                          .durability = file.durability(),
-                                          .create = true,
-                                          .offset = 0,
-                                          .length = bytes});
+  FileRange range{.file_id = file.file_id(),
+                  .name = file.name(),
+                  .durability = file.durability(),
+                  .create = true,
+                  .offset = 0,
+                  .length = PageSize()};
+  if (first > PageSize()) {
+    reservation.to_back.push_back(range);
+    range.create = false;
+    range.offset = first;
+    range.length = 0;
+  }
+  range.length += kFirstSegments * segment_bytes;
+  reservation.to_back.push_back(std::move(range));
   for (const uint64_t reader_id : books_.readers.OfStream(stream.stream_id())) {
     if (books_.readers.Find(reader_id)->state() != records::Reader::STATE_OPEN) continue;
     reservation.to_back.push_back(ReserveCursor(&books_, reader_id, lane.lane_id()));
@@ -196,7 +215,7 @@ absl::StatusOr<SegmentReservation> WriterOperations::ReserveSegment(const GrantS
   if (absl::Status status = CheckIdempotencyKey(request.idempotency_key); !status.ok()) {
     return status;
   }
-  const absl::StatusOr<uint64_t> length = SegmentLength(books_, lane, request.length);
+  absl::StatusOr<uint64_t> length = SegmentLength(books_, lane, request.length);
   if (!length.ok()) return length.status();
   if (const records::Extent* extent =
           books_.extents.FindByKey(request.lane_id, request.idempotency_key);
@@ -205,17 +224,21 @@ absl::StatusOr<SegmentReservation> WriterOperations::ReserveSegment(const GrantS
       return absl::UnavailableError(absl::StrCat("extent ", extent->extent_id(), " of lane ",
                                                  request.lane_id, " is in transition; retry"));
     }
-    if (extent->length() != *length) {
+    if (extent->length() != *length && extent->length() != FullLength(books_, lane, *length)) {
       return absl::InvalidArgumentError(absl::StrCat("the idempotency key was granted ",
                                                      extent->length(), " bytes, not ", *length));
     }
     return SegmentReservation{.already_granted = true, .extent = *extent};
   }
+  const uint64_t full = FullLength(books_, lane, *length);
+  if (CheckLaneCapacity(books_, lane, full).ok()) length = full;
   if (absl::Status status = CheckLaneCapacity(books_, lane, *length); !status.ok()) return status;
   if (absl::Status status = CheckWritableBytes(books_, request.session_id, *length); !status.ok()) {
     return status;
   }
-  const absl::StatusOr<uint64_t> offset = books_.extents.FindSpace(lane.file_id(), *length);
+  const absl::StatusOr<uint64_t> offset = books_.extents.FindSpace(
+      lane.file_id(), *length,
+      SegmentAlignment(books_.limits, books_.files.Find(lane.file_id())->durability(), *length));
   if (!offset.ok()) return offset.status();
   const records::Extent extent =
       ReserveExtent(&books_, lane.file_id(), *offset, *length, records::Extent::PURPOSE_SEGMENT,

@@ -38,7 +38,8 @@ struct WriterReservation {
   // Confirm().
   bool already_open = false;
   WriterGrant grant;
-  // The lane's new file, all that it has of extents; then one page in each reader's cursor file.
+  // The lane's new file, all that it has of extents, in one range or two; then one page in each
+  // reader's cursor file.
   // Cursor pages must be filled with zeros: they may have been in use before.
   std::vector<FileRange> to_back;
 };

@@ -74,8 +74,8 @@ absl::Status Run(const std::vector<std::string>& command_line) {
   return absl::FailedPreconditionError(absl::StrCat(absl::StrJoin(command_line, " "), " failed"));
 }
 
-absl::Status MountTmpfs(const std::string& target, uint64_t size_bytes) {
-  const std::string options = absl::StrCat("size=", size_bytes);
+absl::Status MountTmpfs(const std::string& target, uint64_t size_bytes, const char* more) {
+  const std::string options = absl::StrCat("size=", size_bytes, more);
   if (mount("tmpfs", target.c_str(), "tmpfs", MS_NODEV | MS_NOSUID, options.c_str()) != 0) {
     return Missing("cannot mount a tmpfs");
   }
@@ -102,9 +102,22 @@ absl::StatusOr<std::unique_ptr<SmallFilesystem>> SmallFilesystem::Mount(Kind kin
   if (!entered->ok()) return *entered;
   std::unique_ptr<SmallFilesystem> small(new SmallFilesystem);
   if (mkdir(small->path().c_str(), 0700) != 0) return Missing("cannot make the mount point");
-  absl::Status status = kind == Kind::kTmpfs
-                            ? MountTmpfs(small->path(), size_bytes)
-                            : MountExt4(small->scratch_.File("image"), small->path(), size_bytes);
+  const std::string path = small->path();
+  absl::Status status;
+  switch (kind) {
+    case Kind::kTmpfs:
+      status = MountTmpfs(path, size_bytes, "");
+      break;
+    case Kind::kHugeTmpfs:
+      status = MountTmpfs(path, size_bytes, ",huge=always");
+      break;
+    case Kind::kHugeOnAdviceTmpfs:
+      status = MountTmpfs(path, size_bytes, ",huge=advise");
+      break;
+    case Kind::kExt4:
+      status = MountExt4(small->scratch_.File("image"), path, size_bytes);
+      break;
+  }
   if (!status.ok()) return status;
   return small;
 }
@@ -134,7 +147,17 @@ absl::Status SmallFilesystem::FillUntilFree(uint64_t bytes) {
 }
 
 std::string Name(SmallFilesystem::Kind kind) {
-  return kind == SmallFilesystem::Kind::kTmpfs ? "Tmpfs" : "Ext4";
+  switch (kind) {
+    case SmallFilesystem::Kind::kTmpfs:
+      return "Tmpfs";
+    case SmallFilesystem::Kind::kHugeTmpfs:
+      return "HugeTmpfs";
+    case SmallFilesystem::Kind::kHugeOnAdviceTmpfs:
+      return "HugeOnAdviceTmpfs";
+    case SmallFilesystem::Kind::kExt4:
+      return "Ext4";
+  }
+  return "Unknown";
 }
 
 }  // namespace causeway::testing

@@ -23,7 +23,7 @@ namespace causeway::testing {
 //   if (!small.ok()) GTEST_SKIP() << small.status();
 class SmallFilesystem {
  public:
-  enum class Kind { kTmpfs, kExt4 };
+  enum class Kind { kTmpfs, kHugeTmpfs, kHugeOnAdviceTmpfs, kExt4 };  // huge=always, huge=advise
 
   // Makes and mounts a file system of `size_bytes` (ext4 keeps a part for itself; give it 4 MiB at
   // least). The first call of a process moves the calling thread, and the threads it starts later,

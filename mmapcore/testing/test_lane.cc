@@ -195,6 +195,15 @@ bool IsPatternFrame(uint64_t seed, std::span<const std::byte> payload) {
   return true;
 }
 
+bool WritePattern(LaneWriter& writer, uint64_t seed, size_t length) {
+  return writer.TryWrite(PatternFrame(seed, length)) == Refusal::kNone;
+}
+
+bool ReadsPattern(LaneReader& reader, uint64_t seed, size_t length) {
+  const FrameView frame = reader.TryNext();
+  return frame && frame.size == length && IsPatternFrame(seed, frame.payload());
+}
+
 MappedFile AnonymousFile(const std::string& label, uint64_t size) {
   MappedFile file =
       Value(MappedFile::FromFd(UniqueFd(memfd_create(label.c_str(), MFD_CLOEXEC)), label));

@@ -136,6 +136,10 @@ class TestLane {
 std::vector<std::byte> PatternFrame(uint64_t seed, size_t length);
 bool IsPatternFrame(uint64_t seed, std::span<const std::byte> payload);
 
+// Writes one, without waiting, and takes the next frame: whether there was room, and whether it is.
+bool WritePattern(LaneWriter& writer, uint64_t seed, size_t length);
+bool ReadsPattern(LaneReader& reader, uint64_t seed, size_t length);
+
 // A memfd of the given size, allocated.
 MappedFile AnonymousFile(const std::string& label, uint64_t size);
 
