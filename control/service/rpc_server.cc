@@ -34,6 +34,7 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const std::string& p
   });
   grpc::ResourceQuota quota;
   quota.SetMaxThreads(limits.max_threads);
+  quota.Resize(limits.max_memory_bytes);
   grpc::ServerBuilder builder;
   builder.SetResourceQuota(quota);
   builder.SetMaxReceiveMessageSize(static_cast<int>(limits.max_request_bytes));

@@ -16,7 +16,11 @@ class Service;
 namespace causeway {
 
 struct RpcLimits {
-  size_t max_request_bytes = 64 * 1024;  // a longer message is RESOURCE_EXHAUSTED, and never held
+  size_t max_request_bytes = 64 * 1024;  // a longer message is RESOURCE_EXHAUSTED
+  // Of messages on their way in and out, more or less. gRPC holds a request as a whole before it
+  // looks at its length; beyond this it cancels calls (RESOURCE_EXHAUSTED, UNAVAILABLE) or closes
+  // connections, of anybody.
+  size_t max_memory_bytes = 256 * 1024 * 1024;
   size_t max_response_bytes = 64 * 1024 * 1024;
   int max_concurrent_streams = 64;  // calls of one connection; more wait at the client
   int max_threads = 128;            // of the server
