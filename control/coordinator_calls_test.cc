@@ -278,10 +278,37 @@ TEST_F(CoordinatorCallsTest, RefusesNamesWithTheRuleTheyBreak) {
     EXPECT_THAT(calls.OpenReader(Reader(name)), StatusIs(kInvalidArgument)) << name;
     v1::CreateStreamRequest create;
     create.set_name(name);
-    const absl::Status created = admin_.CreateStream(create).status();
-    EXPECT_THAT(created, StatusIs(kInvalidArgument)) << name;
-    EXPECT_EQ(FieldOf(created), "name") << created;
+    v1::OpenSplitRequest split;
+    split.set_name(name);
+    v1::TakeExtentRequest take;
+    take.set_name(name);
+    for (const absl::Status& named :
+         {admin_.CreateStream(create).status(), admin_.DescribeStream(name).status(),
+          admin_.DeleteStream(name), calls.OpenSplit(split).status(),
+          calls.TakeExtent(take).status()}) {
+      EXPECT_THAT(named, StatusIs(kInvalidArgument)) << name;
+      EXPECT_EQ(FieldOf(named), "name") << named;
+    }
+    const TestAgent refused(directory_, name);
+    EXPECT_EQ(refused.refusal().code(), static_cast<int>(kInvalidArgument)) << name;
+    EXPECT_THAT(std::string(refused.refusal().message()), HasSubstr("agent name")) << name;
   }
+}
+
+// Strings of the contract are UTF-8: what is not never gets as far as a call.
+TEST_F(CoordinatorCallsTest, RefusesNamesThatAreNotUtf8) {
+  TestAgent agent(directory_);
+  AgentsClient calls(directory_, agent.token());
+  const std::string name = "caf\xff";
+  EXPECT_THAT(calls.OpenWriter(Writer(name)), Not(IsOk()));
+  EXPECT_THAT(calls.OpenReader(Reader(name)), Not(IsOk()));
+  v1::CreateStreamRequest create;
+  create.set_name(name);
+  EXPECT_THAT(admin_.CreateStream(create), Not(IsOk()));
+  EXPECT_THAT(admin_.DeleteStream(name), Not(IsOk()));
+  EXPECT_FALSE(TestAgent(directory_, name).attached());
+  EXPECT_EQ(admin_.ListFiles()->files_size(), 0);
+  EXPECT_EQ(admin_.ListAgents()->agents_size(), 1);
 }
 
 TEST_F(CoordinatorCallsTest, RefusesRangesAndChangesNothing) {

@@ -121,6 +121,10 @@ absl::StatusOr<std::vector<ExtentView>> AllExtents(const Books& books, const Ext
   return all;
 }
 
+absl::Status CheckName(const std::string& stream) {
+  return WithDetail(ValidateStreamName(stream), {.field = "name"});
+}
+
 }  // namespace
 
 v1::File AdminCalls::FileToApi(const records::File& file) const {
@@ -277,6 +281,7 @@ absl::StatusOr<v1::ListStreamsResponse> AdminCalls::ListStreams(
 
 absl::StatusOr<v1::DescribeStreamResponse> AdminCalls::DescribeStream(
     const v1::DescribeStreamRequest& request) {
+  if (absl::Status bad = CheckName(request.name()); !bad.ok()) return bad;
   absl::StatusOr<StreamDetails> details = parts_.state->Run(
       [&](Catalog& catalog) { return causeway::DescribeStream(catalog.books(), request.name()); });
   if (!details.ok()) return WithDetail(details.status(), AboutStream(request.name(), "name"));
@@ -319,9 +324,7 @@ absl::StatusOr<v1::DescribeStreamResponse> AdminCalls::DescribeStream(
 
 absl::StatusOr<v1::CreateStreamResponse> AdminCalls::CreateStream(
     const v1::CreateStreamRequest& request) {
-  if (absl::Status bad = ValidateStreamName(request.name()); !bad.ok()) {
-    return WithDetail(std::move(bad), {.field = "name"});
-  }
+  if (absl::Status bad = CheckName(request.name()); !bad.ok()) return bad;
   absl::StatusOr<StreamDetails> created =
       parts_.state->Run([&](Catalog& catalog) -> absl::StatusOr<StreamDetails> {
         absl::StatusOr<records::Stream> stream =
@@ -336,6 +339,7 @@ absl::StatusOr<v1::CreateStreamResponse> AdminCalls::CreateStream(
 }
 
 absl::Status AdminCalls::DeleteStream(const v1::DeleteStreamRequest& request) {
+  if (absl::Status bad = CheckName(request.name()); !bad.ok()) return bad;
   return WithDetail(
       parts_.state->Run([&](Catalog& catalog) { return catalog.streams().Delete(request.name()); }),
       AboutStream(request.name(), "name"));

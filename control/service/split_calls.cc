@@ -37,6 +37,10 @@ v1::TakeExtentResponse ToResponse(const TakenExtent& taken) {
   return response;
 }
 
+absl::Status CheckName(const std::string& job) {
+  return WithDetail(ValidateJobName(job), {.field = "name"});
+}
+
 }  // namespace
 
 absl::StatusOr<v1::OpenSplitResponse> SplitCalls::Open(const std::string& token_sha256,
@@ -44,9 +48,7 @@ absl::StatusOr<v1::OpenSplitResponse> SplitCalls::Open(const std::string& token_
   const ErrorSubject subject = {.field = "extent_bytes",
                                 .resource_type = kSplitResource,
                                 .resource_name = QuotedName(request.name())};
-  if (absl::Status bad = ValidateJobName(request.name()); !bad.ok()) {
-    return WithDetail(std::move(bad), {.field = "name"});
-  }
+  if (absl::Status bad = CheckName(request.name()); !bad.ok()) return bad;
   absl::StatusOr<records::Split> split =
       RunFor(parts_, token_sha256,
              [&](Catalog& catalog, uint64_t session) -> absl::StatusOr<records::Split> {
@@ -68,6 +70,7 @@ absl::StatusOr<v1::OpenSplitResponse> SplitCalls::Open(const std::string& token_
 absl::StatusOr<v1::TakeExtentResponse> SplitCalls::Take(const std::string& token_sha256,
                                                         const v1::TakeExtentRequest& request,
                                                         absl::Time deadline) {
+  if (absl::Status bad = CheckName(request.name()); !bad.ok()) return bad;
   const absl::Duration asked =
       request.wait_ms() > static_cast<uint64_t>(absl::ToInt64Milliseconds(max_wait_))
           ? max_wait_
