@@ -11,8 +11,8 @@
 extern "C" {
 
 const char* __asan_default_options() {
-  return "detect_stack_use_after_return=1:strict_string_checks=1:check_initialization_order="
-         "1" SYMBOLIZER;
+  return "detect_stack_use_after_return=1:strict_string_checks=1"
+         ":check_initialization_order=1" SYMBOLIZER;
 }
 
 const char* __ubsan_default_options() { return "print_stacktrace=1:halt_on_error=1" SYMBOLIZER; }
