@@ -36,17 +36,27 @@ WriterLane::~WriterLane() { Close(); }
 
 absl::StatusOr<Claim> WriterLane::ClaimUntil(uint64_t length, absl::Duration timeout) {
   const Deadline deadline = Deadline::After(timeout);
+  const uint64_t known = refusals();
   while (true) {
     const Claim claim = lane_->ClaimUntil(length, NextTurn(deadline));
     if (claim) return claim;
     if (claim.refusal != Refusal::kTimedOut && claim.refusal != Refusal::kFull) {
       return Refused(claim.refusal, length);
     }
-    if (std::optional<absl::Status> hopeless = HopelessFor(length)) return *hopeless;
-    if (deadline.HasPassed()) {
+    // What was refused before may be granted by now: as long as there is time, it is asked again.
+    const bool last = deadline.HasPassed();
+    if (last || refusals() != known) {
+      if (std::optional<absl::Status> hopeless = HopelessFor(length)) return *hopeless;
+    }
+    if (last) {
       return TimedOut(absl::StrFormat("room for %d bytes", length).c_str(), timeout);
     }
   }
+}
+
+uint64_t WriterLane::refusals() const {
+  absl::MutexLock lock(&supply_mutex_);
+  return refusals_;
 }
 
 std::optional<absl::Status> WriterLane::HopelessFor(uint64_t length) const {
@@ -211,6 +221,7 @@ void WriterLane::SegmentRefused(absl::Status why) {
     absl::MutexLock lock(&supply_mutex_);
     requested_ = false;
     refusal_ = std::move(why);
+    ++refusals_;
     no_request_before_ = absl::Now() + kPauseAfterRefusal;
   }
   absl::MutexLock lock(&mutex_);
@@ -221,6 +232,7 @@ void WriterLane::SegmentDelayed(absl::Status why) {
   {
     absl::MutexLock lock(&supply_mutex_);
     refusal_ = std::move(why);
+    ++refusals_;
   }
   absl::MutexLock lock(&mutex_);
   if (lane_ != nullptr) lane_->attention().Raise();

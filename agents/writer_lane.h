@@ -122,6 +122,8 @@ class WriterLane final : public SegmentSupply {
   // Why a wait of `timeout` for `what` was in vain: the slowest reader, and what was refused.
   absl::Status TimedOut(const char* what, absl::Duration timeout) const;
   std::optional<absl::Status> HopelessFor(uint64_t length) const;
+  // How often segments were refused or delayed so far.
+  uint64_t refusals() const;
 
   const Calls calls_;
   // Written before anybody else knows of this object, and by Close().
@@ -139,6 +141,7 @@ class WriterLane final : public SegmentSupply {
   std::deque<MappedSegment> ready_ ABSL_GUARDED_BY(supply_mutex_);
   bool requested_ ABSL_GUARDED_BY(supply_mutex_) = false;
   absl::Status refusal_ ABSL_GUARDED_BY(supply_mutex_);
+  uint64_t refusals_ ABSL_GUARDED_BY(supply_mutex_) = 0;
   absl::Time no_request_before_ ABSL_GUARDED_BY(supply_mutex_) = absl::InfinitePast();
   uint64_t granted_ ABSL_GUARDED_BY(supply_mutex_) = 0;
 };

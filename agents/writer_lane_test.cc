@@ -152,6 +152,22 @@ TEST_F(WriterLaneTest, ARefusedSegmentForALargeFrameIsPassedOn) {
   EXPECT_TRUE(Write(1000, kLong).ok());  // Others still fit.
 }
 
+TEST_F(WriterLaneTest, WhatWasRefusedBeforeIsAskedForAgain) {
+  stream_.set_grants(false);
+  std::thread coordinator([this] {
+    while (stream_.requests().empty()) std::this_thread::yield();
+    writer().SegmentRefused(absl::ResourceExhaustedError("free 0"));
+  });
+  EXPECT_EQ(Write(LocalStream::kMaxFrameBytes, kLong).code(), absl::StatusCode::kResourceExhausted);
+  coordinator.join();
+  // Who has no time to wait for another answer is told the last one.
+  EXPECT_EQ(Write(LocalStream::kMaxFrameBytes, absl::ZeroDuration()).code(),
+            absl::StatusCode::kResourceExhausted);
+  stream_.set_grants(true);  // There is space again.
+  const absl::Status status = Write(LocalStream::kMaxFrameBytes, kLong);
+  EXPECT_TRUE(status.ok()) << status;
+}
+
 TEST_F(WriterLaneTest, WithoutCoordinatorALargeFrameIsUnavailable) {
   stream_.set_grants(false);
   std::thread calls([this] {
