@@ -1,0 +1,139 @@
+// A volatile directory on a file system of 64 MiB that fills up: every operation that allocates
+// says what it needed, what is free and who holds the rest, and leaves nothing half-made; what was
+// granted before stays good for every byte; and all goes on when there is space again.
+
+#include <stdlib.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "absl/time/time.h"
+#include "agents/agent.h"
+#include "agents/testing/coordinator_process.h"
+#include "agents/testing/pattern.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "mmapcore/testing/small_filesystem.h"
+#include "mmapcore/testing/status_matchers.h"
+
+namespace causeway {
+namespace {
+
+using ::causeway::testing::IsOk;
+using ::causeway::testing::SmallFilesystem;
+using ::causeway::testing::StatusIs;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+constexpr absl::Duration kLong = absl::Minutes(1);
+constexpr size_t kFrameBytes = 64 << 10;
+constexpr StreamOptions kOptions = {
+    .segment_bytes = 1 << 20, .capacity_bytes = 32 << 20, .max_frame_bytes = 8 << 20};
+
+// In a program of its own, for mounting comes before any thread.
+class FullSpaceTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    absl::StatusOr<std::unique_ptr<SmallFilesystem>> small =
+        SmallFilesystem::Mount(SmallFilesystem::Kind::kTmpfs, 64 << 20);
+    if (!small.ok()) GTEST_SKIP() << small.status();
+    small_ = *std::move(small);
+    setenv("CAUSEWAY_TEST_VOLATILE_DIR", small_->path().c_str(), 1);
+    coordinator_ = std::make_unique<CoordinatorProcess>();
+    AgentOptions options;
+    options.dir = coordinator_->dir();
+    options.name = "greedy";
+    agent_ = *Agent::Attach(options);
+  }
+
+  // The message of every operation that finds no space.
+  static auto IsExhausted() {
+    return StatusIs(absl::StatusCode::kResourceExhausted,
+                    AllOf(HasSubstr("causeway-test-"), HasSubstr("needed "), HasSubstr("free "),
+                          HasSubstr("\"greedy\"")));
+  }
+
+  absl::Status Write(Writer& writer, uint64_t number, absl::Duration timeout = kLong) {
+    absl::StatusOr<std::span<std::byte>> room = writer.Claim(kFrameBytes, timeout);
+    if (!room.ok()) return room.status();
+    FillPattern(number, *room);
+    return writer.Commit(kFrameBytes) ? absl::OkStatus() : absl::DataLossError("not committed");
+  }
+
+  void MakeSpace() {
+    for (const auto& entry : std::filesystem::directory_iterator(small_->path())) {
+      if (entry.path().filename().string().starts_with("filler")) {
+        std::filesystem::remove(entry.path());
+      }
+    }
+  }
+
+  std::unique_ptr<SmallFilesystem> small_;
+  std::unique_ptr<CoordinatorProcess> coordinator_;
+  std::unique_ptr<Agent> agent_;
+};
+
+TEST_F(FullSpaceTest, EachOperationSaysWhatItNeedsAndGoesOnWhenThereIsSpace) {
+  const auto writer = *agent_->OpenWriter("numbers", {.stream = kOptions});
+  const auto reader = *agent_->OpenReader("numbers");
+  ASSERT_TRUE(writer->WaitForReaders(1, kLong).ok());
+  ASSERT_THAT(small_->FillUntilFree(0), IsOk());
+  const uint64_t granted = coordinator_->GrantedBytes();
+  const size_t files = coordinator_->CountFiles();
+
+  EXPECT_THAT(agent_->OpenWriter("others"), IsExhausted());
+  EXPECT_THAT(agent_->OpenReader("numbers"), IsExhausted());
+  // A frame that needs a segment of its own.
+  EXPECT_THAT(writer->Claim(7 << 20, kLong), IsExhausted());
+  EXPECT_EQ(coordinator_->GrantedBytes(), granted);
+  EXPECT_EQ(coordinator_->CountFiles(), files);
+
+  // What was granted takes every byte; then the lane cannot grow, and readers are waited for.
+  uint64_t written = 0;
+  absl::Status status;
+  while ((status = Write(*writer, written, absl::Seconds(1))).ok()) ++written;
+  EXPECT_GT(written, 10u);
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kDeadlineExceeded,
+                               AllOf(HasSubstr("the lane cannot grow"), HasSubstr("needed "),
+                                     HasSubstr("free "), HasSubstr("\"greedy\""))));
+  uint64_t read = 0;
+  const auto read_one = [&] {
+    const absl::StatusOr<Delivery> next = reader->Next(kLong);
+    ASSERT_TRUE(next.ok() && next->kind == Delivery::Kind::kFrame) << next.status();
+    ASSERT_EQ(CheckPattern(next->frame.payload), read++);
+  };
+  while (read < written) read_one();
+  for (; written < 500; ++written) {  // Many times what it has.
+    ASSERT_THAT(Write(*writer, written), IsOk());
+    read_one();
+  }
+  EXPECT_EQ(coordinator_->GrantedBytes(), granted);
+
+  MakeSpace();
+  const auto others_writer = agent_->OpenWriter("others", {.stream = kOptions});
+  EXPECT_THAT(others_writer.status(), IsOk());
+  EXPECT_THAT(agent_->OpenReader("numbers").status(), IsOk());
+  const absl::StatusOr<std::span<std::byte>> large = writer->Claim(7 << 20, kLong);
+  EXPECT_THAT(large.status(), IsOk());
+  writer->Abandon();
+  // And the lane grows again.
+  for (int i = 0; i < 100; ++i) ASSERT_THAT(Write(*writer, written++), IsOk());
+}
+
+TEST_F(FullSpaceTest, ACoordinatorStartsWhereNothingIsFree) {
+  const auto writer = *agent_->OpenWriter("numbers", {.stream = kOptions});
+  const auto reader = *agent_->OpenReader("numbers");
+  ASSERT_TRUE(writer->WaitForReaders(1, kLong).ok());
+  ASSERT_THAT(small_->FillUntilFree(0), IsOk());
+  coordinator_->Kill();
+  coordinator_->Start();
+  ASSERT_THAT(Write(*writer, 0), IsOk());
+  EXPECT_TRUE(reader->Next(kLong).ok());
+  MakeSpace();
+  EXPECT_THAT(agent_->OpenWriter("others").status(), IsOk());
+}
+
+}  // namespace
+}  // namespace causeway
