@@ -13,6 +13,7 @@
 #include "absl/strings/str_format.h"
 #include "agents/fork_guard.h"
 #include "mmapcore/background_thread.h"
+#include "mmapcore/crash_point.h"
 #include "mmapcore/errno_status.h"
 
 namespace causeway {
@@ -202,6 +203,7 @@ void Attachment::Connect() {
   absl::StatusOr<HandoffConnection> connection = HandoffConnection::Connect(options_.dir);
   absl::Status status = connection.status();
   if (status.ok()) {
+    CAUSEWAY_CRASH_POINT("agent.attach.connected");
     v1::HandoffRequest request;
     v1::Hello& hello = *request.mutable_hello();
     hello.set_protocol_version(kProtocolVersion);
@@ -214,6 +216,7 @@ void Attachment::Connect() {
     }
     hello.set_nonce(nonce_);
     status = connection->Send(request);
+    CAUSEWAY_CRASH_POINT("agent.attach.hello_sent");
   }
   if (!status.ok()) {
     // A mistake in the path is not mended by waiting; a session that was there once may come back.
@@ -272,11 +275,13 @@ absl::Status Attachment::HandleWelcome(const v1::Welcome& welcome) {
         absl::StrFormat("session %d was to be resumed, and is answered with session %d",
                         session_id_, welcome.session_id()));
   }
+  CAUSEWAY_CRASH_POINT("agent.attach.welcome_received");
   if (absl::Status status = callbacks_.on_welcome(welcome); !status.ok()) return status;
   session_id_ = welcome.session_id();
   token_ = welcome.token();
   pause_ = kFirstPause;
   SetState(State::kAttached, absl::OkStatus());
+  CAUSEWAY_CRASH_POINT("agent.attach.attached");
   return absl::OkStatus();
 }
 
@@ -303,6 +308,7 @@ void Attachment::Lose(const absl::Status& why) {
   if (was_attached) {
     next_attempt_ = absl::InfinitePast();
     callbacks_.on_lost(why);
+    CAUSEWAY_CRASH_POINT("agent.attach.connection_lost");
   }
 }
 

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "agents/wire.h"
+#include "mmapcore/crash_point.h"
 #include "mmapcore/page.h"
 #include "mmapcore/segment_format.h"
 
@@ -105,6 +106,7 @@ void LaneRegistry::ObeyNow(HandoffMessage message) {
 }
 
 void LaneRegistry::ObeySnapshot() {
+  CAUSEWAY_CRASH_POINT("agent.snapshot.complete");
   std::vector<HandoffMessage> events = *std::move(snapshot_);
   snapshot_.reset();
   absl::flat_hash_map<uint64_t, std::vector<uint64_t>> readers_of_lane;
@@ -145,6 +147,7 @@ void LaneRegistry::ObeySnapshot() {
   for (const auto& [id, reader] : readers) reader.lanes->KeepOnly(lanes_of_reader[id]);
   for (const auto& [id, writer] : unknown_writers) FenceUnknown("lane", id, *writer.lanes);
   for (const auto& [id, reader] : unknown_readers) FenceUnknown("reader", id, *reader.lanes);
+  CAUSEWAY_CRASH_POINT("agent.snapshot.obeyed");
 }
 
 template <typename Lanes>
@@ -189,6 +192,7 @@ void LaneRegistry::ObeyReaderJoined(HandoffMessage message) {
     status = file.status();
     if (file.ok()) {
       file->SetInherited(false);
+      CAUSEWAY_CRASH_POINT("agent.roster.reader_joins");
       status = lane->Join({joined.reader_id(),
                            joined.label(),
                            *std::move(file),
@@ -198,6 +202,7 @@ void LaneRegistry::ObeyReaderJoined(HandoffMessage message) {
     }
   }
   if (!status.ok()) return Reject(absl::StrCat(joined.label(), ": ", status.message()));
+  CAUSEWAY_CRASH_POINT("agent.roster.reader_joined");
   tell_(AgentEvent::Kind::kReaderJoined,
         absl::StrFormat("%s reads lane %d", joined.label(), joined.lane_id()));
 }
@@ -210,6 +215,7 @@ void LaneRegistry::ObeyReaderLeft(HandoffMessage message) {
     return;
   }
   if (!lane->Leave(left.reader_id(), left.roster_version())) return;
+  CAUSEWAY_CRASH_POINT("agent.roster.reader_left");
   tell_(AgentEvent::Kind::kReaderLeft,
         absl::StrFormat("reader %d of lane %d: %s", left.reader_id(), left.lane_id(),
                         EndCauseName(FromWire(left.cause()).value_or(EndCause::kClosed))));
@@ -229,6 +235,7 @@ void LaneRegistry::ObeyLaneOpened(HandoffMessage message) {
     status = file.status();
     if (file.ok()) {
       file->SetInherited(false);
+      CAUSEWAY_CRASH_POINT("agent.lane.opens");
       status = lanes->AddLane({.identity = {opened.stream_id(), opened.lane_id(), opened.epoch()},
                                .label = opened.label(),
                                .file = *std::move(file),
@@ -238,6 +245,7 @@ void LaneRegistry::ObeyLaneOpened(HandoffMessage message) {
     }
   }
   if (!status.ok()) return Reject(absl::StrCat(opened.label(), ": ", status.message()));
+  CAUSEWAY_CRASH_POINT("agent.lane.opened");
   tell_(AgentEvent::Kind::kLaneOpened,
         absl::StrFormat("%s for reader %d", opened.label(), opened.reader_id()));
 }
@@ -253,7 +261,9 @@ void LaneRegistry::ObeyLaneEnded(HandoffMessage message) {
   if (!cause.has_value()) {
     return Reject(absl::StrFormat("end of lane %d with cause %d", ended.lane_id(), ended.cause()));
   }
+  CAUSEWAY_CRASH_POINT("agent.lane.ends");
   lanes->EndLane(ended.lane_id(), *cause);
+  CAUSEWAY_CRASH_POINT("agent.lane.ended");
   tell_(AgentEvent::Kind::kLaneEnded, absl::StrFormat("lane %d for reader %d: %s", ended.lane_id(),
                                                       ended.reader_id(), EndCauseName(*cause)));
 }

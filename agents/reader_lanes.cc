@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "mmapcore/crash_point.h"
 #include "mmapcore/deadline.h"
 #include "mmapcore/mapping.h"
 #include "mmapcore/segment_format.h"
@@ -189,6 +190,7 @@ void ReaderLanes::Retire(size_t index) {
   }
   const uint64_t lane_id = owned->id;
   owned.reset();  // Unmapped before the coordinator hears of it.
+  CAUSEWAY_CRASH_POINT("agent.lane.unmapped");
   release_lane_(lane_id);
 }
 

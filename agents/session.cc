@@ -15,6 +15,7 @@
 #include "agents/wire.h"
 #include "agents/writer_lane.h"
 #include "control/api/names/stream_name.h"
+#include "mmapcore/crash_point.h"
 #include "mmapcore/memory_node.h"
 #include "mmapcore/process_barrier.h"
 #include "mmapcore/sigbus_guard.h"
@@ -208,7 +209,9 @@ void Session::RequestSegment(uint64_t lane_id, uint64_t bytes) {
     if (lane == nullptr) return absl::OkStatus();
     // Not where it is asked for: it takes a system call, and that thread has frames to write.
     if (request.idempotency_key().empty()) request.set_idempotency_key(NewIdempotencyKey());
+    CAUSEWAY_CRASH_POINT("agent.grant_segment.begun");
     const absl::StatusOr<v1::GrantSegmentResponse> response = client_.Call(request);
+    CAUSEWAY_CRASH_POINT("agent.grant_segment.answered");
     if (absl::IsUnavailable(response.status())) {
       lane->SegmentDelayed(response.status());
     } else if (!response.ok()) {
@@ -232,7 +235,10 @@ void Session::ReturnSegment(uint64_t lane_id, std::shared_ptr<MappedSegment> seg
   calls_->Add([this, request, segment = std::move(segment)] {
     // If it fails, the addresses stay taken, of a place where no frame will be any more.
     segment->mapping.Unmap().IgnoreError();
-    return client_.Call(request).status();
+    CAUSEWAY_CRASH_POINT("agent.return_segment.begun");
+    const absl::Status status = client_.Call(request).status();
+    CAUSEWAY_CRASH_POINT("agent.return_segment.answered");
+    return status;
   });
 }
 
@@ -241,7 +247,9 @@ void Session::ReleaseLane(uint64_t reader_id, uint64_t lane_id) {
   request.set_reader_id(reader_id);
   request.set_lane_id(lane_id);
   calls_->Add([this, request] {
+    CAUSEWAY_CRASH_POINT("agent.release_lane.begun");
     const absl::Status status = client_.Call(request).status();
+    CAUSEWAY_CRASH_POINT("agent.release_lane.answered");
     const std::shared_ptr<ReaderLanes> lanes = registry_.FindReader(request.reader_id());
     // Not found: an earlier attempt has been obeyed, or the coordinator has forgotten the lane.
     const bool released = status.ok() || absl::IsNotFound(status);
@@ -263,6 +271,7 @@ absl::StatusOr<std::unique_ptr<Writer>> Session::OpenWriter(std::string_view str
   ToWire(options.stream, *request.mutable_create_options());
   SetMemoryNode(request);
   request.set_idempotency_key(NewIdempotencyKey());
+  CAUSEWAY_CRASH_POINT("agent.open_writer.begun");
   const absl::StatusOr<v1::OpenWriterResponse> response = CallPatiently(request);
   if (!response.ok()) return response.status();
   const uint64_t lane_id = response->lane_id();
@@ -272,6 +281,7 @@ absl::StatusOr<std::unique_ptr<Writer>> Session::OpenWriter(std::string_view str
     absl::StatusOr<MappedFile> file =
         registry_.TakeFile(file_id, absl::Now() + options_.rpc_timeout);
     if (!file.ok()) return file.status();
+    CAUSEWAY_CRASH_POINT("agent.open_writer.file_taken");
     std::vector<FileExtent> segments;
     for (const v1::Extent& extent : response->segments()) {
       segments.push_back({extent.offset(), extent.length()});
@@ -295,8 +305,10 @@ absl::StatusOr<std::unique_ptr<Writer>> Session::OpenWriter(std::string_view str
     CloseWriter(lane_id, file_id).IgnoreError();
     return lane.status();
   }
+  CAUSEWAY_CRASH_POINT("agent.open_writer.lane_created");
   // Every reader that is there already has joined when this returns.
   attachment_->RunAfterEvents([&] { registry_.AddWriter(lane_id, file_id, *lane); });
+  CAUSEWAY_CRASH_POINT("agent.open_writer.done");
   return std::unique_ptr<Writer>(new Writer(shared_from_this(), *std::move(lane),
                                             std::string(stream), FromWire(response->options()),
                                             lane_id, file_id));
@@ -305,8 +317,10 @@ absl::StatusOr<std::unique_ptr<Writer>> Session::OpenWriter(std::string_view str
 absl::Status Session::CloseWriter(uint64_t lane_id, uint64_t file_id) {
   v1::CloseWriterRequest request;
   request.set_lane_id(lane_id);
+  CAUSEWAY_CRASH_POINT("agent.close_writer.begun");
   absl::Status result = status();
   if (result.ok()) result = CallNowOrLater(request);
+  CAUSEWAY_CRASH_POINT("agent.close_writer.answered");
   registry_.RemoveWriter(lane_id, file_id);
   return result;
 }
@@ -326,6 +340,7 @@ absl::StatusOr<std::unique_ptr<Reader>> Session::OpenReader(std::string_view str
   ToWire(options.stream, *request.mutable_create_options());
   request.set_idempotency_key(NewIdempotencyKey());
   request.set_policy(ToWire(options.policy));
+  CAUSEWAY_CRASH_POINT("agent.open_reader.begun");
   const absl::StatusOr<v1::OpenReaderResponse> response = CallPatiently(request);
   if (!response.ok()) return response.status();
   const uint64_t reader_id = response->reader_id();
@@ -336,6 +351,7 @@ absl::StatusOr<std::unique_ptr<Reader>> Session::OpenReader(std::string_view str
     CloseReader(reader_id, file_id).IgnoreError();
     return file.status();
   }
+  CAUSEWAY_CRASH_POINT("agent.open_reader.file_taken");
   if (FromWire(response->policy()) != options.policy) {
     CloseReader(reader_id, file_id).IgnoreError();
     return absl::UnimplementedError(absl::StrCat("the coordinator does not know the policy ",
@@ -353,6 +369,7 @@ absl::StatusOr<std::unique_ptr<Reader>> Session::OpenReader(std::string_view str
       *std::move(file), [this, reader_id](uint64_t lane_id) { ReleaseLane(reader_id, lane_id); });
   // Every lane that is there already is followed when this returns.
   attachment_->RunAfterEvents([&] { registry_.AddReader(reader_id, file_id, lanes); });
+  CAUSEWAY_CRASH_POINT("agent.open_reader.done");
   const ReaderLanes& followed = *lanes;
   std::unique_ptr<Reader> reader(new Reader(shared_from_this(), std::move(lanes),
                                             std::string(stream), FromWire(response->options()),
@@ -370,8 +387,10 @@ absl::StatusOr<std::unique_ptr<Reader>> Session::OpenReader(std::string_view str
 absl::Status Session::CloseReader(uint64_t reader_id, uint64_t file_id) {
   v1::CloseReaderRequest request;
   request.set_reader_id(reader_id);
+  CAUSEWAY_CRASH_POINT("agent.close_reader.begun");
   absl::Status result = status();
   if (result.ok()) result = CallNowOrLater(request);
+  CAUSEWAY_CRASH_POINT("agent.close_reader.answered");
   registry_.RemoveReader(reader_id, file_id);
   return result;
 }
@@ -455,9 +474,11 @@ absl::Status Session::Detach() {
   }
   client_.CancelCalls();
   calls_->Stop();
+  CAUSEWAY_CRASH_POINT("agent.detach.begun");
   attachment_->ExpectEnd();  // The coordinator hangs up before it answers.
   absl::Status result = absl::UnavailableError("the coordinator is away");
   if (attachment_->attached()) result = client_.Call(v1::DetachRequest()).status();
+  CAUSEWAY_CRASH_POINT("agent.detach.answered");
   EndWith(absl::FailedPreconditionError(
       absl::StrFormat("session %d (%s) was detached", session_id(), options_.name)));
   return absl::IsNotFound(result) ? absl::OkStatus() : result;

@@ -37,6 +37,7 @@
 #include "control/store/sqlite_store.h"
 #include "control/store/store.h"
 #include "control/watched_store.h"
+#include "mmapcore/crash_point.h"
 
 namespace causeway {
 namespace {
@@ -123,6 +124,7 @@ absl::Status Coordinator::Parts::OpenState() {
     Log(LogLevel::kError, "state cannot be stored", {{"reason", status}});
     options.on_failure(status);
   });
+  CAUSEWAY_CRASH_POINT("coordinator.start.store_opened");
   absl::StatusOr<std::vector<Record>> records = store->Load();
   if (!records.ok()) return records.status();
   absl::StatusOr<std::unique_ptr<Catalog>> catalog = Catalog::FromRecords(*records, limits);
@@ -153,13 +155,16 @@ absl::Status Coordinator::Parts::OpenState() {
   absl::StatusOr<EpochStart> epoch = state->Run(
       [](Catalog& catalog) -> absl::StatusOr<EpochStart> { return catalog.BeginEpoch(); });
   if (!epoch.ok()) return epoch.status();
+  CAUSEWAY_CRASH_POINT("coordinator.start.epoch_begun");
   if (absl::Status status = RecoverFiles(epoch->to_free, *state, files); !status.ok()) {
     return status;
   }
+  CAUSEWAY_CRASH_POINT("coordinator.start.files_recovered");
   if (absl::Status status = RecoverSessions(epoch->to_check, *state, FindIncarnation, *processes);
       !status.ok()) {
     return status;
   }
+  CAUSEWAY_CRASH_POINT("coordinator.start.sessions_recovered");
   Log(LogLevel::kInfo, "state opened",
       {{"directory", directory.path()},
        {"volatile_directory", directory.volatile_path()},
@@ -192,6 +197,7 @@ absl::Status Coordinator::Parts::Serve() {
                        limits);
   if (!agents.ok()) return agents.status();
   agents_server = *std::move(agents);
+  CAUSEWAY_CRASH_POINT("coordinator.start.agents_served");
   absl::StatusOr<std::unique_ptr<RpcServer>> admin =
       RpcServer::Start(directory.admin_socket(), NewAdminService(&*admin_calls), limits);
   if (!admin.ok()) return admin.status();
@@ -202,13 +208,16 @@ absl::Status Coordinator::Parts::Serve() {
       .state = state.get(), .files = &files, .links = &links, .handoff = handoff.get()});
   absl::StatusOr<UniqueFd> listening = ListenSeqpacket(directory.handoff_socket());
   if (!listening.ok()) return listening.status();
+  CAUSEWAY_CRASH_POINT("coordinator.start.listening");
   return handoff->Serve(*std::move(listening), gate.get());
 }
 
 void Coordinator::Parts::ReportExit(uint64_t session_id) {
+  CAUSEWAY_CRASH_POINT("coordinator.exit.reported");
   state->Post(
       [session_id](Catalog& catalog) { return catalog.sessions().ProcessExited(session_id); },
       [session_id](const absl::Status& status) {
+        CAUSEWAY_CRASH_POINT("coordinator.exit.recorded");
         Log(LogLevel::kInfo, "process ended", {{"session", session_id}, {"recorded", status}});
       });
 }
@@ -259,11 +268,13 @@ void Coordinator::Parts::Stop() {
   for (const uint64_t connection : links.Connections()) {
     handoff->Send(connection, DrainingEvent(), UniqueFd()).IgnoreError();
   }
+  CAUSEWAY_CRASH_POINT("coordinator.stop.agents_told");
   splits.SendHome();
   limiter.Close(absl::Now() + kShutdownGrace);
   if (agents_server != nullptr) agents_server->Shutdown();
   if (admin_server != nullptr) admin_server->Shutdown();
 
+  CAUSEWAY_CRASH_POINT("coordinator.stop.servers_stopped");
   // What is decided is carried out. The state thread calls the loop, so it stops first; what the
   // loop still tells it is refused, and the next coordinator finds it out anew.
   const bool opened = state != nullptr;
@@ -272,11 +283,13 @@ void Coordinator::Parts::Stop() {
   loop.reset();
   slow_work.reset();
   handoff.reset();
+  CAUSEWAY_CRASH_POINT("coordinator.stop.state_stopped");
   if (store != nullptr) {
     const absl::Status closed = store->Close();
     if (!closed.ok()) Log(LogLevel::kError, "state not closed", {{"reason", closed}});
   }
 
+  CAUSEWAY_CRASH_POINT("coordinator.stop.store_closed");
   // A state that could not be opened may be somebody else's: it stays, whatever was asked for.
   CoordinatorDirectory::Remove remove = CoordinatorDirectory::Remove::kSockets;
   if (opened && options.ephemeral) {
@@ -288,6 +301,7 @@ void Coordinator::Parts::Stop() {
     files.RemoveAll(v1::DURABILITY_MEMORY).IgnoreError();
   }
   directory.Leave(remove);
+  CAUSEWAY_CRASH_POINT("coordinator.stop.directory_left");
 }
 
 }  // namespace causeway

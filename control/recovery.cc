@@ -6,6 +6,7 @@
 
 #include "control/log/log.h"
 #include "control/state/queries.h"
+#include "mmapcore/crash_point.h"
 
 namespace causeway {
 namespace {
@@ -44,6 +45,7 @@ absl::Status RecoverFiles(const std::vector<FileRange>& to_free, StateRunner& st
     if (file.state() == records::File::STATE_RETIRED) {
       // The last coordinator may have been killed before it came to that.
       const absl::Status removed = files.Remove(file.name(), file.durability(), /*truncate=*/true);
+      CAUSEWAY_CRASH_POINT("coordinator.recover.retired_file_removed");
       if (!removed.ok()) {
         Log(LogLevel::kWarning, "file cannot be removed",
             {{"file", file.file_id()}, {"reason", removed}});
@@ -54,6 +56,7 @@ absl::Status RecoverFiles(const std::vector<FileRange>& to_free, StateRunner& st
   }
   for (const FileRange& range : to_free) {
     const absl::Status freed = files.Free(range);
+    CAUSEWAY_CRASH_POINT("coordinator.recover.range_freed");
     if (freed.ok()) continue;
     // Its blocks stay allocated until the range is granted again or the file is removed.
     Log(LogLevel::kWarning, "range cannot be freed",
@@ -75,6 +78,7 @@ absl::Status RecoverSessions(const std::vector<records::Session>& sessions, Stat
       case Incarnation::kDead: {
         const absl::Status ended =
             state.Run([id](Catalog& catalog) { return catalog.sessions().ProcessExited(id); });
+        CAUSEWAY_CRASH_POINT("coordinator.recover.dead_session_ended");
         if (!ended.ok()) return ended;
         Log(LogLevel::kInfo, "agent died meanwhile",
             {{"session", id}, {"pid", session.incarnation().pid()}});

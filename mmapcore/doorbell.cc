@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <span>
 
+#include "mmapcore/crash_point.h"
 #include "mmapcore/deadline.h"
 #include "mmapcore/shared_word.h"
 
@@ -68,6 +69,7 @@ void Ring(SharedWord<uint32_t>& doorbell) {
   // A full barrier: whoever finds the new value when it decides to sleep also finds, when it looks
   // again, what the ring is about.
   doorbell.Increment();
+  CAUSEWAY_CRASH_POINT("doorbell.ring.incremented");
   Wake(doorbell.address(), /*in_process=*/false);
 }
 

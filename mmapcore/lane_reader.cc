@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/time.h"
+#include "mmapcore/crash_point.h"
 #include "mmapcore/deadline.h"
 #include "mmapcore/doorbell.h"
 #include "mmapcore/file_extent.h"
@@ -64,6 +65,7 @@ absl::StatusOr<std::unique_ptr<LaneReader>> LaneReader::Create(MappedFile lane_f
                     .guarded = guarded});
   if (!cursor_mapping.ok()) return cursor_mapping.status();
 
+  CAUSEWAY_CRASH_POINT("reader.create.pages_mapped");
   CursorPage& cursor = PageAt<CursorPage>(cursor_mapping->mutable_data());
   if (IsPublished(cursor.page)) {
     return absl::FailedPreconditionError(
@@ -77,6 +79,7 @@ absl::StatusOr<std::unique_ptr<LaneReader>> LaneReader::Create(MappedFile lane_f
                .offset = cursor_offset,
                .length = kHeaderPageBytes},
               cursor.page);
+  CAUSEWAY_CRASH_POINT("reader.create.cursor_published");
   std::unique_ptr<LaneReader> reader(new LaneReader(std::move(lane_file), *std::move(lane_mapping),
                                                     lane_page_offset, *std::move(cursor_mapping),
                                                     options));
@@ -256,7 +259,9 @@ absl::Status LaneReader::FollowEnd() {
                         place->base_position, place->generation, place->base_frame,
                         base_position_ + segment_bytes_, generation_ + 1, next_frame()));
   }
+  CAUSEWAY_CRASH_POINT("reader.follow.next_visited");
   MoveTo(*place);
+  CAUSEWAY_CRASH_POINT("reader.follow.moved");
   RingWaitingWriter();
   return absl::OkStatus();
 }
@@ -319,7 +324,10 @@ void LaneReader::StandNowhere(uint64_t position) {
 }
 
 void LaneReader::RingQuietWriter() {
-  if (lane_page_->writer_quiet.LoadRelaxed() != 0) Ring(cursor_->doorbell);
+  if (lane_page_->writer_quiet.LoadRelaxed() != 0) {
+    CAUSEWAY_CRASH_POINT("reader.ring.quiet_writer_found");
+    Ring(cursor_->doorbell);
+  }
 }
 
 void LaneReader::RingWaitingWriter() {
@@ -327,7 +335,11 @@ void LaneReader::RingWaitingWriter() {
   // I7. Pairs with the fence in LaneWriter::Park(): either the writer finds the cursor, or its
   // being parked is found here.
   std::atomic_thread_fence(std::memory_order_seq_cst);
-  if (lane_page_->writer_parked.LoadRelaxed() != 0) Ring(cursor_->doorbell);
+  if (lane_page_->writer_parked.LoadRelaxed() != 0) {
+    CAUSEWAY_CRASH_POINT("reader.ring.parked_writer_found");
+    Ring(cursor_->doorbell);
+    CAUSEWAY_CRASH_POINT("reader.ring.rung");
+  }
 }
 
 absl::Status LaneReader::CheckPages() const {
@@ -356,9 +368,11 @@ FrameView LaneReader::Fail(absl::Status status) {
 
 FrameView LaneReader::Finish(ReadState state) {
   state_ = state;
+  CAUSEWAY_CRASH_POINT("reader.finish.begun");
   StandNowhere(position());
   frames_at_catch_up_ = kNotCaughtUp;
   cursor_->position.StoreRelease(kPositionPastAll);
+  CAUSEWAY_CRASH_POINT("reader.finish.position_stored");
   RingWaitingWriter();
   return {.state = state};
 }

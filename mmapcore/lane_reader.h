@@ -26,6 +26,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "mmapcore/crash_point.h"
 #include "mmapcore/doorbell.h"
 #include "mmapcore/mapped_file.h"
 #include "mmapcore/mapping.h"
@@ -279,6 +280,7 @@ class LaneReader {
     published_ = offset_;
     // I9. Release: what lies before was read. Pairs with the acquire in ReaderCursor::Position().
     cursor_->position.StoreRelease(position());
+    CAUSEWAY_CRASH_POINT("reader.cursor.position_stored");
   }
   bool finished() const { return state_ != ReadState::kNothing; }
   // I10. Whether nothing of the current segment has been overwritten, as far as anything that was

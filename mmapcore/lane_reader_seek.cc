@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_format.h"
+#include "mmapcore/crash_point.h"
 #include "mmapcore/lane_reader.h"
 #include "mmapcore/reader_policy.h"
 #include "mmapcore/segment_format.h"
@@ -53,6 +54,7 @@ std::optional<FrameView> LaneReader::Join() {
   if (absl::IsUnavailable(oldest.status())) return FrameView{.state = ReadState::kNotJoined};
   if (!oldest.ok()) return Fail(oldest.status());
 
+  CAUSEWAY_CRASH_POINT("reader.join.oldest_found");
   if (start_position_ < oldest->base_position) {
     const uint64_t wanted = std::exchange(start_position_, 0);
     joined_ = true;
@@ -206,6 +208,7 @@ std::optional<FrameView> LaneReader::Recover(absl::Status why) {
   const uint64_t next = next_frame();
   lapped_ = true;
   StandNowhere(begin);
+  CAUSEWAY_CRASH_POINT("reader.lapped.found");
   const absl::StatusOr<Place> oldest = FindOldest();
   if (absl::IsUnavailable(oldest.status())) return FrameView{.state = ReadState::kNothing};
   if (!oldest.ok()) return Fail(oldest.status());
@@ -221,6 +224,7 @@ std::optional<FrameView> LaneReader::Recover(absl::Status why) {
   }
   lapped_ = false;
   MoveTo(*oldest);
+  CAUSEWAY_CRASH_POINT("reader.lapped.moved");
   if (begin >= start_position_) return Miss(begin, oldest->base_frame - next);
   // On its way to where it begins: what lies before is not missed.
   if (position() <= start_position_) return std::nullopt;

@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_format.h"
 #include "absl/synchronization/mutex.h"
+#include "mmapcore/crash_point.h"
 #include "mmapcore/deadline.h"
 #include "mmapcore/doorbell.h"
 #include "mmapcore/lane_roster.h"
@@ -95,6 +96,7 @@ absl::StatusOr<std::unique_ptr<LaneWriter>> LaneWriter::Create(MappedFile lane_f
                                                        .populate = Populate::kForWriting,
                                                        .guarded = SigbusGuard::installed()});
   if (!lane_mapping.ok()) return lane_mapping.status();
+  CAUSEWAY_CRASH_POINT("writer.create.lane_page_mapped");
   LanePage& lane_page = PageAt<LanePage>(lane_mapping->mutable_data());
   if (IsPublished(lane_page.page)) {
     return absl::FailedPreconditionError(absl::StrFormat(
@@ -114,9 +116,12 @@ absl::StatusOr<std::unique_ptr<LaneWriter>> LaneWriter::Create(MappedFile lane_f
   WriterSegments::Segment* first = writer->segments_.TakeFor(0, /*base_frame=*/0);
   writer->UseSegment(*first);
   writer->held_bytes_.store(writer->segments_.held_bytes(), std::memory_order_relaxed);
+  CAUSEWAY_CRASH_POINT("writer.create.segment_taken");
   // Release: the segment's header. Pairs with the acquire in LaneReader::Join().
   lane_page.oldest_offset.StoreRelease(first->extent.offset);
+  CAUSEWAY_CRASH_POINT("writer.create.oldest_stored");
   lane_page.newest_offset.StoreRelease(first->extent.offset);
+  CAUSEWAY_CRASH_POINT("writer.create.newest_stored");
   PublishPage({.kind = PageKind::kLane,
                .lane = options.identity,
                .offset = lane_page_offset,
@@ -163,6 +168,7 @@ Claim LaneWriter::ClaimSlow(uint64_t length) {
   // The new segment has room. If Fence() came meanwhile, this one claim is still granted: it is the
   // same as a claim made just before.
   claimed_.store(length + 1, std::memory_order_relaxed);
+  CAUSEWAY_CRASH_POINT("writer.claim.granted_after_roll");
   return {segment_ + tail_ + kHeaderWordBytes, static_cast<uint32_t>(length), Refusal::kNone};
 }
 
@@ -175,6 +181,7 @@ Refusal LaneWriter::Roll(uint64_t length) {
     RecordDamage(lane_mapping_.damage());
     return Refusal::kDamaged;
   }
+  CAUSEWAY_CRASH_POINT("writer.roll.begun");
   segments_refused_.Add(segments_.AdoptReady());
   FreeRetiredRosters();
   GoQuietIfAwake();
@@ -188,6 +195,7 @@ Refusal LaneWriter::Roll(uint64_t length) {
   const bool passing = next == nullptr && segments_.CurrentIsInTheWay(length);
   if (passing) next = segments_.TakePassage(length, frames);
   if (next == nullptr) {
+    CAUSEWAY_CRASH_POINT("writer.roll.lane_full");
     if (!passing && segments_.RequestFor(length)) supply_waits_.Add(1);
     held_bytes_.store(segments_.held_bytes(), std::memory_order_relaxed);
     segment_waits_.Add(1);
@@ -195,19 +203,25 @@ Refusal LaneWriter::Roll(uint64_t length) {
     for (int i = 0; i < kPausesWhenFull; ++i) SpinPause();
     return Refusal::kFull;
   }
+  CAUSEWAY_CRASH_POINT("writer.roll.segment_taken");
   // I3: published by the END below, and, for readers that skip to a later frame, by the release.
   last.header().next_length.StoreRelaxed(next->extent.length);
+  CAUSEWAY_CRASH_POINT("writer.roll.next_length_stored");
   last.header().next_offset.StoreRelease(next->extent.offset);
+  CAUSEWAY_CRASH_POINT("writer.roll.next_offset_stored");
   // Pairs with the acquire in LaneReader::TryNext(): the successor's header and its first word are
   // in place. Nobody is woken for this: there is no frame yet.
   HeaderWordAt(segment_, tail_)
       .StoreRelease(EncodeHeaderWord(0, FrameMark(FrameKind::kEnd, last.generation)));
+  CAUSEWAY_CRASH_POINT("writer.roll.end_stored");
   rolls_.Add(1);
   if (next->used_before) recycles_.Add(1);
   // Pairs with the acquires of readers that begin at the latest frame.
   lane_page_->newest_offset.StoreRelease(next->extent.offset);
+  CAUSEWAY_CRASH_POINT("writer.roll.newest_stored");
   UseSegment(*next);
   PublishProgress();
+  CAUSEWAY_CRASH_POINT("writer.roll.progress_stored");
   // Not for ever: nothing is in the way now. Where nobody reads there is room at once.
   if (passing) return Roll(length);
   segments_.ShedIdle();
@@ -218,8 +232,10 @@ Refusal LaneWriter::Roll(uint64_t length) {
 
 bool LaneWriter::CommitStaged() {
   if (staged_offset_ == 0) return true;
+  CAUSEWAY_CRASH_POINT("writer.commit_staged.begun");
   // I2, for every frame of the batch. Pairs with the acquire in LaneReader::TryNext().
   HeaderWordAt(segment_, std::exchange(staged_offset_, 0)).StoreRelease(staged_word_);
+  CAUSEWAY_CRASH_POINT("writer.commit_staged.header_word_stored");
   {
     RosterUse use(*this);
     WakeParkedReaders();
@@ -239,6 +255,7 @@ bool LaneWriter::LapOldestSegment(uint64_t length) {
   const size_t left = segments_.CountLeft(LowestCursor(*roster, Wishes::kIgnored));
   if (!segments_.FreeingHelps(length, left)) return false;
   if (FreeSegments(1, *roster, Wishes::kIgnored) == 0) return false;
+  CAUSEWAY_CRASH_POINT("writer.lap.segment_freed");
   laps_.Add(1);
   return true;
 }
@@ -248,6 +265,7 @@ size_t LaneWriter::FreeSegments(size_t count, const Roster& roster, Wishes wishe
   // I5. A reader that joins now must either find the new oldest segment, or be found here. Release:
   // that segment's header, for the reader that acquires it.
   lane_page_->oldest_offset.StoreRelease(segments_.OldestWithout(count).extent.offset);
+  CAUSEWAY_CRASH_POINT("writer.free.oldest_stored");
   // Pairs with the barrier in SetRoster(), which stands between the store of the roster and that of
   // its version, on which the reader's load of oldest_offset depends.
   std::atomic_thread_fence(std::memory_order_seq_cst);
@@ -259,9 +277,11 @@ size_t LaneWriter::FreeSegments(size_t count, const Roster& roster, Wishes wishe
       // Whoever has begun at the later segment meanwhile misses nothing that it was promised.
       lane_page_->oldest_offset.StoreRelease(segments_.OldestWithout(still).extent.offset);
       count = still;
+      CAUSEWAY_CRASH_POINT("writer.free.taken_back");
     }
   }
   segments_.Free(count);
+  CAUSEWAY_CRASH_POINT("writer.free.done");
   return count;
 }
 
@@ -311,6 +331,7 @@ void LaneWriter::RingForSleepers(const Roster& roster) {
     if (sleep != 0 && entry.cursor->FirstLookAtSleep(sleep)) ring = true;
   }
   if (!ring) return;
+  CAUSEWAY_CRASH_POINT("writer.wake.sleeper_found");
   frames_at_sleep_.store(frames_.value(), std::memory_order_relaxed);
   Ring(lane_page_->doorbell);
   rings_.Add(1);
@@ -334,6 +355,7 @@ bool LaneWriter::GoQuiet() {
   }
   looks_.store(false, std::memory_order_relaxed);
   lane_page_->writer_quiet.StoreRelaxed(1);
+  CAUSEWAY_CRASH_POINT("writer.quiet.stored");
   return true;
 }
 
@@ -356,6 +378,7 @@ bool LaneWriter::ListDoorbells(std::vector<WaitedWord>* words) {
 void LaneWriter::Resume() {
   frames_at_sleep_.store(frames_.value(), std::memory_order_relaxed);
   lane_page_->writer_quiet.StoreRelaxed(0);
+  CAUSEWAY_CRASH_POINT("writer.quiet.cleared");
   looks_.store(true, std::memory_order_relaxed);
   // I11. The increment is a full fence. Whoever is woken looks, and before it sleeps again looks
   // once more behind a barrier: a commit that did not look lies before that barrier, any later one
@@ -388,14 +411,18 @@ void LaneWriter::Park(uint32_t attention_seen, uint64_t lowest_seen, Deadline de
         {.address = entry.page->doorbell.address(), .value = entry.page->doorbell.LoadRelaxed()});
   }
   // I7.
+  CAUSEWAY_CRASH_POINT("writer.park.begun");
   lane_page_->writer_parked.StoreRelaxed(1);
+  CAUSEWAY_CRASH_POINT("writer.park.parked_stored");
   // Pairs with the fence in LaneReader::RingWaitingWriter(): either that reader finds
   // writer_parked, or its cursor is found here.
   std::atomic_thread_fence(std::memory_order_seq_cst);
   if (LowestCursor(roster, Wishes::kIgnored) == lowest_seen) {
     WaitForAny(words_, Earlier(deadline, Deadline::After(kLongestSleep)));
   }
+  CAUSEWAY_CRASH_POINT("writer.park.slept");
   lane_page_->writer_parked.StoreRelaxed(0);
+  CAUSEWAY_CRASH_POINT("writer.park.parked_cleared");
   attention_.EndSleep();
 }
 
@@ -431,10 +458,12 @@ void LaneWriter::Close() {
   limit_.store(0, std::memory_order_relaxed);
   // The coordinator ends the lane of a fenced writer, and says how.
   if (damaged_ || fenced_.load(std::memory_order_acquire)) return;
+  CAUSEWAY_CRASH_POINT("writer.close.begun");
   // Pairs with the acquire in LaneReader::TryNext().
   HeaderWordAt(segment_, tail_)
       .StoreRelease(
           EncodeHeaderWord(0, FrameMark(FrameKind::kClose, segments_.current().generation)));
+  CAUSEWAY_CRASH_POINT("writer.close.close_stored");
   PublishProgress();
   if (looks_.load(std::memory_order_relaxed)) {
     RosterUse use(*this);
@@ -451,6 +480,7 @@ bool LaneWriter::Drained() {
 
 bool LaneWriter::DrainUntil(Deadline deadline) {
   CommitStaged();
+  CAUSEWAY_CRASH_POINT("writer.drain.begun");
   return WaitUntil(deadline, [&] { return Drained(); });
 }
 
@@ -480,12 +510,14 @@ void LaneWriter::SetRoster(std::vector<std::shared_ptr<ReaderCursor>> readers, u
     // I6. Release: the entries. Pairs with the acquires of the writer's thread.
     roster_.store(roster.release(), std::memory_order_release);
     retired_.emplace_back(old);
+    CAUSEWAY_CRASH_POINT("writer.roster.roster_stored");
     // Pairs with the fence in FreeLeftSegments(), and with the order of claimed_ and roster_ in the
     // writer's thread.
     std::atomic_thread_fence(std::memory_order_seq_cst);
     const bool everywhere = ProcessBarrier() && !fences_itself_;
     // Release: joining readers that acquire this version come after the barrier.
     lane_page_->roster_version.StoreRelease(version);
+    CAUSEWAY_CRASH_POINT("writer.roster.version_stored");
     // Acquire: pairs with the releases of claimed_ = 0. The writer's thread was not looking at a
     // roster after the barrier, and finds the new one from then on.
     if (everywhere && claimed_.load(std::memory_order_acquire) == 0) retired_.clear();

@@ -23,6 +23,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "mmapcore/crash_point.h"
 #include "mmapcore/deadline.h"
 #include "mmapcore/doorbell.h"
 #include "mmapcore/file_extent.h"
@@ -132,6 +133,7 @@ class LaneWriter final : private QuietLane {
     const uint64_t end = tail_ + FrameSpan(length);
     if (length <= max_frame_bytes_ && end <= limit) [[likely]] {
       claimed_.store(length + 1, std::memory_order_relaxed);
+      CAUSEWAY_CRASH_POINT("writer.claim.granted");
       return {segment_ + tail_ + kHeaderWordBytes, static_cast<uint32_t>(length), Refusal::kNone};
     }
     return ClaimSlow(length);
@@ -156,18 +158,22 @@ class LaneWriter final : private QuietLane {
       return false;
     const uint64_t span = FrameSpan(length);
     const uint64_t next = tail_ + span;
+    CAUSEWAY_CRASH_POINT("writer.commit.begun");
     // I1: the word behind a committed frame is zero or committed. Relaxed: ordered by the release
     // below, whose acquirer is the reader that goes on to the next word.
     HeaderWordAt(segment_, next).StoreRelaxed(0);
+    CAUSEWAY_CRASH_POINT("writer.commit.next_word_zeroed");
     // I2: a header word is stored after its payload. Pairs with the acquire in LaneReader::TryNext.
     HeaderWordAt(segment_, tail_)
         .StoreRelease(EncodeHeaderWord(static_cast<uint32_t>(length), mark_));
+    CAUSEWAY_CRASH_POINT("writer.commit.header_word_stored");
     tail_ = next;
     // Of the word that the next commit will zero, if that frame is as long as this one: it then
     // need not wait for a line that a reader still has.
     PrefetchForStore(segment_ + next + span);
     Count(length);
     WakeParkedReaders();
+    CAUSEWAY_CRASH_POINT("writer.commit.sleepers_woken");
     // Release: the roster is not looked at after this. Pairs with the acquire in SetRoster().
     claimed_.store(0, std::memory_order_release);
     if (mapping_->damaged()) [[unlikely]]
@@ -189,6 +195,7 @@ class LaneWriter final : private QuietLane {
     // I1, I2. Relaxed: all of it is released by the header word of the batch's first frame, which
     // is zero until then, and where every reader still waits.
     HeaderWordAt(segment_, next).StoreRelaxed(0);
+    CAUSEWAY_CRASH_POINT("writer.stage.next_word_zeroed");
     if (staged_offset_ == 0) {
       staged_offset_ = tail_;
       staged_word_ = word;
@@ -196,6 +203,7 @@ class LaneWriter final : private QuietLane {
       HeaderWordAt(segment_, tail_).StoreRelaxed(word);
     }
     Count(length);
+    CAUSEWAY_CRASH_POINT("writer.stage.header_word_stored");
     tail_ = next;
     claimed_.store(0, std::memory_order_release);
     return true;

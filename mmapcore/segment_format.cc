@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_format.h"
+#include "mmapcore/crash_point.h"
 #include "mmapcore/crc32c.h"
 #include "mmapcore/page.h"
 
@@ -178,8 +179,10 @@ void PublishPage(const PageIdentity& identity, PageHeader& page) {
   page.reader_id.StoreRelaxed(identity.reader_id);
   page.offset.StoreRelaxed(identity.offset);
   page.length.StoreRelaxed(identity.length);
+  CAUSEWAY_CRASH_POINT("page.publish.fields_stored");
   // Pairs with the acquire in IsPublished() and ReadPage().
   page.version.StoreRelease(kFormatVersion);
+  CAUSEWAY_CRASH_POINT("page.publish.version_stored");
 }
 
 absl::StatusOr<PageIdentity> ReadPage(const PageHeader& page, const PageIdentity& expected,

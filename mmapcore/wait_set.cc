@@ -17,6 +17,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "mmapcore/crash_point.h"
 #include "mmapcore/deadline.h"
 #include "mmapcore/doorbell.h"
 #include "mmapcore/doorbell_watch.h"
@@ -142,6 +143,7 @@ bool WaitSet::SayParked() {
     // Relaxed: the barrier orders it.
     reader->cursor_->parked.StoreRelaxed(reader->sleeps_);
   }
+  CAUSEWAY_CRASH_POINT("reader.park.parked_stored");
   // I4. After this, a writer whose commit is not found by the next look finds us parked.
   return ProcessBarrier();
 }
@@ -152,12 +154,14 @@ void WaitSet::Unpark() {
     if (!reader->finished()) reader->cursor_->parked.StoreRelaxed(0);
   }
   attention_.EndSleep();
+  CAUSEWAY_CRASH_POINT("reader.park.parked_cleared");
 }
 
 void WaitSet::Park(Deadline deadline) {
   // Before the doorbells are loaded: who is told of an older change is told of it by these loads.
   const uint32_t told_seen = told_.count();
   const bool everywhere = SayParked();
+  CAUSEWAY_CRASH_POINT("reader.park.barrier_done");
   bool awake = AnyReady();
   RingWriters(/*to_sleep=*/!awake);
   std::span<const WaitedWord> mine = words_;
@@ -173,6 +177,7 @@ void WaitSet::Park(Deadline deadline) {
     sleep = std::min(2 * sleep, kLongestSleep);
     ++parks_;
     WaitForAny(mine, Earlier(deadline, Deadline::After(nap)));
+    CAUSEWAY_CRASH_POINT("reader.park.slept");
     // Asleep again with the same number, if nothing has happened: nobody has rung for it yet.
     awake =
         AnyReady() || deadline.HasPassed() || std::any_of(words_.begin(), words_.end(), HasChanged);

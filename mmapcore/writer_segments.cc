@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "mmapcore/crash_point.h"
 #include "mmapcore/deadline.h"
 #include "mmapcore/mapped_segment.h"
 #include "mmapcore/page.h"
@@ -41,11 +42,13 @@ absl::Status WriterSegments::Adopt(MappedSegment&& mapped) {
                                                    extent.offset, ", length ", extent.length,
                                                    " is not mapped for writing"));
   }
+  CAUSEWAY_CRASH_POINT("writer.adopt.segment_mapped");
   auto segment = std::make_unique<Segment>(Segment{std::move(mapped)});
   segment->idle_since_nanos = Deadline::NowNanos();
   PublishPage(
       {.kind = PageKind::kSegment, .lane = lane_, .offset = extent.offset, .length = extent.length},
       segment->header().page);
+  CAUSEWAY_CRASH_POINT("writer.adopt.segment_published");
   held_bytes_ += extent.length;
   free_bytes_ += extent.length;
   free_.push_back(std::move(segment));
@@ -94,20 +97,25 @@ WriterSegments::Segment* WriterSegments::TakeFor(uint64_t length, uint64_t base_
   free_bytes_ -= segment->extent.length;
 
   EndUse(*segment);
+  CAUSEWAY_CRASH_POINT("writer.recycle.use_ended");
   segment->used_before = segment->generation != 0;
   segment->base_position = next_position_;
   segment->generation = ++generation_;
   next_position_ += segment->extent.length;
   SegmentHeader& header = segment->header();
   header.base_position.StoreRelaxed(segment->base_position);
+  CAUSEWAY_CRASH_POINT("writer.recycle.base_position_stored");
   header.base_frame.StoreRelaxed(base_frame);
   header.previous_offset.StoreRelaxed(retained_.empty() ? 0 : current().extent.offset);
   header.next_offset.StoreRelaxed(0);
   header.next_length.StoreRelaxed(0);
+  CAUSEWAY_CRASH_POINT("writer.recycle.header_stored");
   HeaderWordAt(segment->mapping.mutable_data(), kHeaderPageBytes).StoreRelaxed(0);
+  CAUSEWAY_CRASH_POINT("writer.recycle.first_word_zeroed");
   // Pairs with the acquire in LaneReader::Visit(): who finds this generation finds the words above,
   // whichever way it came.
   header.generation.StoreRelease(segment->generation);
+  CAUSEWAY_CRASH_POINT("writer.recycle.generation_stored");
   retained_.push_back(std::move(segment));
   return retained_.back().get();
 }
@@ -189,11 +197,13 @@ void WriterSegments::ShedIdle() {
 void WriterSegments::GiveBack(FreeList::iterator segment) {
   // Its bytes will be freed: zeros appear in place of frames.
   EndUse(**segment);
+  CAUSEWAY_CRASH_POINT("writer.give_back.use_ended");
   MappedSegment given = std::move(**segment);
   free_.erase(segment);
   held_bytes_ -= given.extent.length;
   free_bytes_ -= given.extent.length;
   supply_->Return(std::move(given));
+  CAUSEWAY_CRASH_POINT("writer.give_back.done");
 }
 
 }  // namespace causeway

@@ -16,6 +16,7 @@
 #include "agents/cli/attach.h"
 #include "agents/cli/command_line.h"
 #include "agents/split.h"
+#include "mmapcore/crash_point.h"
 #include "mmapcore/errno_status.h"
 
 namespace causeway {
@@ -31,6 +32,7 @@ absl::Status Shortened(uint64_t offset) {
 // shrinks under the mapping makes the kernel's own access fail with EFAULT instead of SIGBUS here.
 absl::Status CopyExtent(TakenExtent& extent) {
   absl::StatusOr<std::span<const std::byte>> source = extent.MapSource();
+  CAUSEWAY_CRASH_POINT("copy_worker.extent.source_mapped");
   if (absl::IsOutOfRange(source.status())) return Shortened(extent.offset());
   if (!source.ok()) return source.status();
   for (uint64_t done = 0; done < source->size();) {
@@ -47,6 +49,7 @@ absl::Status CopyExtent(TakenExtent& extent) {
                                      .offset = extent.offset() + done,
                                      .length = source->size() - done});
     }
+    CAUSEWAY_CRASH_POINT("copy_worker.extent.written");
     done += static_cast<uint64_t>(written);
   }
   return absl::OkStatus();
@@ -56,8 +59,10 @@ absl::Status CopyExtents(const std::string& dir, const std::string& split) {
   absl::StatusOr<std::unique_ptr<Agent>> agent =
       AttachTo(dir, absl::StrCat("copy worker ", getpid()));
   if (!agent.ok()) return agent.status();
+  CAUSEWAY_CRASH_POINT("copy_worker.attached");
   while (true) {
     absl::StatusOr<TakenExtent> extent = (*agent)->TakeExtent(split, absl::InfiniteDuration());
+    CAUSEWAY_CRASH_POINT("copy_worker.extent.taken");
     // Another worker has failed the split, and said why.
     if (absl::IsAborted(extent.status())) return absl::OkStatus();
     if (!extent.ok()) return extent.status();
@@ -65,7 +70,9 @@ absl::Status CopyExtents(const std::string& dir, const std::string& split) {
     if (absl::Status copied = CopyExtent(*extent); !copied.ok()) {
       return extent->Fail(std::string(copied.message()));
     }
+    CAUSEWAY_CRASH_POINT("copy_worker.extent.copied");
     if (absl::Status status = extent->Complete(); !status.ok()) return status;
+    CAUSEWAY_CRASH_POINT("copy_worker.extent.completed");
   }
 }
 

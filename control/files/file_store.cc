@@ -14,6 +14,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "mmapcore/allocate.h"
+#include "mmapcore/crash_point.h"
 #include "mmapcore/errno_status.h"
 
 namespace causeway {
@@ -111,6 +112,7 @@ absl::Status FileStore::Back(const FileRange& range) {
   absl::StatusOr<MappedFile> file = range.create ? MappedFile::Create(path, 0600)
                                                  : MappedFile::Open(path, Protection::kReadWrite);
   if (!file.ok()) return file.status();
+  CAUSEWAY_CRASH_POINT("coordinator.file.opened");
   if (range.create) Register(range.file_id, range.name, range.durability);
   if (range.length == 0) return absl::OkStatus();
 
@@ -129,6 +131,7 @@ absl::Status FileStore::Back(const FileRange& range) {
     const absl::Status allocated = AllocateExtent(*file, range.offset, range.length);
     if (!allocated.ok()) return allocated;
   }
+  CAUSEWAY_CRASH_POINT("coordinator.file.allocated");
   return PopulateExtent(*file, range.offset, range.length);
 }
 
@@ -183,6 +186,7 @@ absl::Status FileStore::Remove(const std::string& name, v1::Durability durabilit
   if (unlink(path.c_str()) != 0 && errno != ENOENT) {
     return StatusFromErrno(errno, {.operation = "unlink", .path = path});
   }
+  CAUSEWAY_CRASH_POINT("coordinator.file.unlinked");
   if (absl::IsNotFound(file.status())) return absl::OkStatus();
   if (!file.ok()) return file.status();
   return file->Resize(0);

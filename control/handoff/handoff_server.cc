@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "control/log/log.h"
+#include "mmapcore/crash_point.h"
 #include "mmapcore/errno_status.h"
 
 namespace causeway {
@@ -114,8 +115,10 @@ absl::Status HandoffServer::SendLocked(ConnectionId id, const v1::HandoffEvent& 
     return absl::InvalidArgumentError(absl::StrCat(
         "an event of ", bytes.size(), " bytes; it must have 1 to ", kMaxDatagramBytes));
   }
+  CAUSEWAY_CRASH_POINT("coordinator.handoff.send_begun");
   absl::Status status = connection.outbound.Push(std::move(bytes), std::move(descriptor));
   if (status.ok()) status = FlushLocked(connection);
+  CAUSEWAY_CRASH_POINT("coordinator.handoff.sent");
   if (!status.ok()) CutOffLocked(id, connection, std::string(status.message()));
   return absl::IsAborted(status) ? absl::NotFoundError(status.message()) : status;
 }
@@ -190,6 +193,7 @@ UniqueFd HandoffServer::AcceptOne() {
 }
 
 void HandoffServer::Adopt(UniqueFd socket) {
+  CAUSEWAY_CRASH_POINT("coordinator.handoff.accepted");
   absl::StatusOr<PeerProcess> peer = IdentifyPeer(socket.get());
   absl::MutexLock lock(&mutex_);
   absl::Status status = peer.status();
@@ -342,6 +346,7 @@ void HandoffServer::CloseNow(ConnectionId id, const std::string& reason) {
   }
   if (connection->doomed) DiscardUnread(connection->socket.get());
   connection->socket.Reset();
+  CAUSEWAY_CRASH_POINT("coordinator.handoff.closed");
   if (connection->introduced) receiver_->OnClosed(id, reason);
 }
 

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "control/log/log.h"
+#include "mmapcore/crash_point.h"
 
 namespace causeway {
 
@@ -60,6 +61,7 @@ void EffectDelivery::DeliverOne(const SendEvent& effect) {
       return;
     }
     descriptor = *std::move(opened);
+    CAUSEWAY_CRASH_POINT("coordinator.handoff.descriptor_opened");
   }
   const absl::Status sent =
       parts_.handoff->Send(effect.connection_id, event, std::move(descriptor));
@@ -86,6 +88,7 @@ void EffectDelivery::DeliverOne(const SessionEnded& effect) {
 }
 
 void EffectDelivery::DeliverOne(const RetireFile& effect) {
+  CAUSEWAY_CRASH_POINT("coordinator.retire.begun");
   parts_.files->Forget(effect.file_id);
   parts_.add_slow_work([files = parts_.files, effect] {
     const absl::Status removed = files->Remove(effect.name, effect.durability, effect.truncate);

@@ -6,6 +6,7 @@
 #include "control/api/names/stream_name.h"
 #include "control/log/log.h"
 #include "control/service/error_details.h"
+#include "mmapcore/crash_point.h"
 
 namespace causeway {
 namespace {
@@ -54,12 +55,15 @@ absl::StatusOr<v1::OpenReaderResponse> ReaderCalls::Open(const std::string& toke
   if (!reserved.ok()) return WithDetail(reserved.status(), subject);
   if (reserved->already_open) return ToResponse(reserved->grant);
 
+  CAUSEWAY_CRASH_POINT("coordinator.open_reader.reserved");
   const uint64_t reader_id = reserved->grant.reader.reader_id();
   absl::Status status = BackRanges(parts_, reserved->to_back);
+  CAUSEWAY_CRASH_POINT("coordinator.open_reader.backed");
   while (status.ok()) {
     absl::StatusOr<ReaderConfirmation> confirmed = parts_.state->Run([&](Catalog& catalog) {
       return catalog.readers().Confirm(reader_id, parts_.now_unix_ms());
     });
+    CAUSEWAY_CRASH_POINT("coordinator.open_reader.confirmed");
     status = confirmed.status();
     if (!status.ok()) break;
     if (confirmed->complete) return ToResponse(confirmed->grant);

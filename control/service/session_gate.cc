@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "control/log/log.h"
+#include "mmapcore/crash_point.h"
 #include "mmapcore/mapped_file.h"
 
 namespace causeway {
@@ -72,6 +73,7 @@ void SessionGate::OnHello(ConnectionId connection, PeerProcess peer, const v1::H
     }
     token = *std::move(drawn);
   }
+  CAUSEWAY_CRASH_POINT("coordinator.attach.hello_received");
   const std::string token_sha256 = HashSessionToken(token);
   const records::Incarnation incarnation = IncarnationOf(peer, hello.nonce());
   parts_.links->Greet(connection, {.token = token, .pidfd = std::move(peer.pidfd)});

@@ -8,6 +8,7 @@
 #include "control/api/names/stream_name.h"
 #include "control/log/log.h"
 #include "control/service/error_details.h"
+#include "mmapcore/crash_point.h"
 #include "mmapcore/memory_node.h"
 
 namespace causeway {
@@ -70,15 +71,18 @@ absl::StatusOr<v1::OpenWriterResponse> WriterCalls::Open(const std::string& toke
   if (!reserved.ok()) return WithDetail(reserved.status(), subject);
   if (reserved->already_open) return ToResponse(reserved->grant);
 
+  CAUSEWAY_CRASH_POINT("coordinator.open_writer.reserved");
   const uint64_t lane_id = reserved->grant.lane.lane_id();
   absl::Status status;
   {
     const PreferMemoryNode near_the_writer = PreferNodeOf(request);
     status = BackRanges(parts_, reserved->to_back);
   }
+  CAUSEWAY_CRASH_POINT("coordinator.open_writer.backed");
   if (status.ok()) {
     absl::StatusOr<WriterGrant> grant = parts_.state->Run(
         [&](Catalog& catalog) { return catalog.writers().Confirm(lane_id, parts_.now_unix_ms()); });
+    CAUSEWAY_CRASH_POINT("coordinator.open_writer.confirmed");
     if (grant.ok()) return ToResponse(*grant);
     status = grant.status();
   }
@@ -110,15 +114,18 @@ absl::StatusOr<v1::GrantSegmentResponse> WriterCalls::Grant(
   }
 
   const uint64_t extent_id = reserved->extent.extent_id();
+  CAUSEWAY_CRASH_POINT("coordinator.grant_segment.reserved");
   absl::Status status;
   {
     const PreferMemoryNode near_the_writer = PreferNodeOf(request);
     status = BackRanges(parts_, {reserved->to_back});
   }
+  CAUSEWAY_CRASH_POINT("coordinator.grant_segment.backed");
   if (status.ok()) {
     absl::StatusOr<records::Extent> extent = parts_.state->Run([&](Catalog& catalog) {
       return catalog.writers().ConfirmSegment(extent_id, parts_.now_unix_ms());
     });
+    CAUSEWAY_CRASH_POINT("coordinator.grant_segment.confirmed");
     if (extent.ok()) {
       *response.mutable_segment() = ToApi(*extent);
       return response;
@@ -142,8 +149,10 @@ absl::Status WriterCalls::Return(const std::string& token_sha256,
              });
   if (!returning.ok()) return WithDetail(returning.status(), subject);
   const uint64_t extent_id = returning->extent.extent_id();
+  CAUSEWAY_CRASH_POINT("coordinator.return_segment.begun");
   // A range that keeps its blocks is emptied before anybody gets it again: the return stands.
   LogIfFailed(parts_.files->Free(returning->to_back), "segment cannot be freed", extent_id);
+  CAUSEWAY_CRASH_POINT("coordinator.return_segment.freed");
   return WithDetail(parts_.state->Run([&](Catalog& catalog) {
     return catalog.writers().FinishReturn(extent_id);
   }),

@@ -1,10 +1,12 @@
 #include "control/state/batch_runner.h"
 
 #include "control/state/journal.h"
+#include "mmapcore/crash_point.h"
 
 namespace causeway {
 
 BatchOutcome BatchRunner::Run(std::vector<StateTask>* batch) {
+  CAUSEWAY_CRASH_POINT("coordinator.batch.begun");
   Journal& journal = catalog_->journal();
   if (broken_.ok()) {
     for (StateTask& task : *batch) {
@@ -13,6 +15,7 @@ BatchOutcome BatchRunner::Run(std::vector<StateTask>* batch) {
       if (!task.status.ok()) journal.UndoTo(mark);
     }
   }
+  CAUSEWAY_CRASH_POINT("coordinator.batch.decided");
   const std::vector<Write> writes = journal.Writes();
   absl::Status stored = broken_;
   if (stored.ok() && !writes.empty()) stored = store_.Commit(writes);
@@ -24,7 +27,9 @@ BatchOutcome BatchRunner::Run(std::vector<StateTask>* batch) {
   if (absl::IsDataLoss(stored)) broken_ = stored;
 
   const std::vector<Effect> effects = journal.Clear();
+  CAUSEWAY_CRASH_POINT("coordinator.batch.stored");
   for (const Effect& effect : effects) sink_.Deliver(effect);
+  CAUSEWAY_CRASH_POINT("coordinator.batch.delivered");
   return {.stored = stored, .writes = writes.size(), .effects = effects.size()};
 }
 

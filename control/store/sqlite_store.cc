@@ -14,6 +14,7 @@
 #include "absl/synchronization/mutex.h"
 #include "control/store/sqlite_database.h"
 #include "control/store/sqlite_file.h"
+#include "mmapcore/crash_point.h"
 
 namespace causeway {
 namespace {
@@ -175,10 +176,13 @@ absl::Status SqliteStore::Commit(absl::Span<const Write> writes) {
   if (absl::Status status = CheckUsable(); !status.ok()) return status;
   if (writes.empty()) return absl::OkStatus();
   const std::optional<int64_t> log_bytes = LogBytes();
+  CAUSEWAY_CRASH_POINT("coordinator.store.begun");
   int code = Apply(writes);
   if (code != SQLITE_OK) return Abandon(code, /*while_committing=*/false, writes, log_bytes);
+  CAUSEWAY_CRASH_POINT("coordinator.store.applied");
   code = Run(open_->statements.commit);
   if (code != SQLITE_OK) return Abandon(code, /*while_committing=*/true, writes, log_bytes);
+  CAUSEWAY_CRASH_POINT("coordinator.store.committed");
   MaybeCheckpoint();
   return absl::OkStatus();
 }
@@ -256,6 +260,7 @@ void SqliteStore::MaybeCheckpoint() {
   const int code = sqlite3_wal_checkpoint_v2(open_->database.get(), "main",
                                              SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
   if (code == SQLITE_OK) {
+    CAUSEWAY_CRASH_POINT("coordinator.store.checkpointed");
     checkpoint_at_pages_ = kCheckpointPages;
     return;
   }

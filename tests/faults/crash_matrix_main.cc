@@ -1,0 +1,58 @@
+// Kills processes at crash points for as long as it is told to.
+//
+//   bazel run -c opt //tests/faults:crash_matrix -- --seed=7 --cycles=10000
+
+#include <unistd.h>
+
+#include <cstdint>
+#include <cstdio>
+#include <string>
+
+#include "CLI/CLI.hpp"
+#include "tests/faults/crash_matrix.h"
+
+namespace causeway::faults {
+namespace {
+
+int Main(int argc, char** argv) {
+  CrashMatrixOptions options;
+  options.cycles = 10'000;
+  bool list = false;
+  CLI::App app(
+      "Runs a coordinator, writers and readers, kills one of them at a crash point in each cycle, "
+      "lets another take its place, and judges what the survivors saw. Exits with 1 if anything "
+      "was lost, repeated, torn, out of order, stuck or left behind.",
+      "crash_matrix");
+  app.add_option("--seed", options.seed, "Of all that is chosen")->capture_default_str();
+  app.add_option("--cycles", options.cycles, "Deaths, roughly")->capture_default_str();
+  app.add_option("--point", options.point, "Only points whose names begin so");
+  app.add_option("--actor", options.actor, "Only this one is killed")
+      ->check(CLI::IsMember({"writer", "reader", "coordinator", "copy_worker"}));
+  app.add_option("--cycles_per_rest", options.cycles_per_rest,
+                 "Cycles between two looks at what was left behind")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_flag("--list", list, "Print the crash points, with their places, and do nothing");
+  CLI11_PARSE(app, argc, argv);
+  if (list) {
+    for (const std::string& point : ListCrashPoints()) std::puts(point.c_str());
+    return 0;
+  }
+  const bool terminal = isatty(STDERR_FILENO) == 1;
+  options.on_cycle = [&](uint64_t cycles, const std::string& text) {
+    if (terminal) {
+      std::fprintf(stderr, "\r\033[K%lu of %lu: %.100s", cycles, options.cycles, text.c_str());
+    } else if (cycles % 500 == 0) {
+      std::fprintf(stderr, "%lu of %lu\n", cycles, options.cycles);
+    }
+  };
+  const CrashMatrixSummary summary = RunCrashMatrix(options);
+  if (terminal) std::fputs("\r\033[K", stderr);
+  std::printf("seed %lu\n\n%s", options.seed, ToText(summary).c_str());
+  return summary.violations.empty() ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace causeway::faults
+
+int main(int argc, char** argv) { return causeway::faults::Main(argc, argv); }
