@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -24,9 +25,21 @@ namespace {
 
 constexpr uint64_t kConnection = 1;
 
-class NoSink : public EffectSink {
+// Removes the files of the dead at once.
+class RetiringSink : public EffectSink {
  public:
-  void Deliver(const Effect&) override {}
+  explicit RetiringSink(FileStore* files) : files_(*files) {}
+
+  void Deliver(const Effect& effect) override {
+    const auto* const retire = std::get_if<RetireFile>(&effect);
+    if (retire == nullptr) return;
+    files_.Forget(retire->file_id);
+    const absl::Status removed = files_.Remove(retire->name, retire->durability, retire->truncate);
+    EXPECT_TRUE(removed.ok()) << removed;
+  }
+
+ private:
+  FileStore& files_;
 };
 
 // Ends a session after the next commit: whatever that commit stored is answered first, and the end
@@ -35,17 +48,19 @@ class DeadlyStore : public Store {
  public:
   DeadlyStore() : store_(*MemoryStore::Open(std::make_shared<MemoryDisk>())) {}
 
-  void KillAfterNextCommit(StateThread* state, uint64_t session_id) {
+  void KillAfterNextCommit(StateThread* state, uint64_t session_id,
+                           uint64_t connection = kConnection) {
     state_ = state;
     session_id_ = session_id;
+    connection_ = connection;
   }
 
   absl::StatusOr<std::vector<Record>> Load() override { return store_->Load(); }
   absl::Status Commit(absl::Span<const Write> writes) override {
     if (StateThread* const state = std::exchange(state_, nullptr); state != nullptr) {
       state->Post(
-          [id = session_id_](Catalog& catalog) {
-            absl::Status lost = catalog.sessions().ConnectionLost(id, kConnection);
+          [id = session_id_, connection = connection_](Catalog& catalog) {
+            absl::Status lost = catalog.sessions().ConnectionLost(id, connection);
             return lost.ok() ? catalog.sessions().ProcessExited(id) : lost;
           },
           [](const absl::Status& done) { EXPECT_TRUE(done.ok()) << done; });
@@ -59,22 +74,46 @@ class DeadlyStore : public Store {
   // Set while the state thread has nothing to do, read on it.
   StateThread* state_ = nullptr;
   uint64_t session_id_ = 0;
+  uint64_t connection_ = 0;
+};
+
+// Does its I/O after everything that stands in the state thread's queue.
+class SlowFiles : public FileStore {
+ public:
+  using FileStore::FileStore;
+
+  void WaitFor(StateThread* state) { state_ = state; }
+
+  absl::Status Back(const FileRange& range) override {
+    const absl::Status idle = state_->Run([](Catalog&) { return absl::OkStatus(); });
+    EXPECT_TRUE(idle.ok()) << idle;
+    return FileStore::Back(range);
+  }
+
+ private:
+  StateThread* state_ = nullptr;
 };
 
 class AbandonedReservationTest : public ::testing::Test {
  protected:
   AbandonedReservationTest()
       : files_(directory_.path(), directory_.path()),
+        sink_(&files_),
         state_(*Catalog::FromRecords({}, Limits{}), &store_, &sink_),
         parts_{.state = &state_, .files = &files_},
         writers_(parts_),
         readers_(parts_) {
-    AttachRequest request{.connection_id = kConnection, .agent_name = "agent"};
-    request.token_sha256 = token_;
-    request.incarnation.set_nonce(std::string(16, 'n'));
-    session_ = state_.Run([&](Catalog& catalog) { return catalog.sessions().Attach(request); })
-                   .value()
-                   .session_id;
+    files_.WaitFor(&state_);
+    session_ = Attach(kConnection, token_);
+  }
+
+  uint64_t Attach(uint64_t connection, const std::string& token) {
+    AttachRequest request{.connection_id = connection, .agent_name = "agent"};
+    request.token_sha256 = token;
+    request.incarnation.set_nonce(token.substr(0, 16));
+    return state_.Run([&](Catalog& catalog) { return catalog.sessions().Attach(request); })
+        .value()
+        .session_id;
   }
 
   absl::StatusOr<v1::OpenWriterResponse> OpenWriter() {
@@ -82,6 +121,13 @@ class AbandonedReservationTest : public ::testing::Test {
     request.set_stream("s");
     request.set_create_if_missing(true);
     return writers_.Open(token_, request);
+  }
+
+  absl::StatusOr<v1::OpenReaderResponse> OpenReader(const std::string& token) {
+    v1::OpenReaderRequest request;
+    request.set_stream("s");
+    request.set_create_if_missing(true);
+    return readers_.Open(token, request);
   }
 
   void ExpectNothingLeft() {
@@ -98,9 +144,9 @@ class AbandonedReservationTest : public ::testing::Test {
   }
 
   testing::ScratchDirectory directory_;
-  FileStore files_;
+  SlowFiles files_;
   DeadlyStore store_;
-  NoSink sink_;
+  RetiringSink sink_;
   StateThread state_;
   CallParts parts_;
   WriterCalls writers_;
@@ -117,11 +163,17 @@ TEST_F(AbandonedReservationTest, LaneGoes) {
 
 TEST_F(AbandonedReservationTest, ReaderGoes) {
   store_.KillAfterNextCommit(&state_, session_);
-  v1::OpenReaderRequest request;
-  request.set_stream("s");
-  request.set_create_if_missing(true);
-  EXPECT_TRUE(absl::IsFailedPrecondition(readers_.Open(token_, request).status()));
+  EXPECT_TRUE(absl::IsFailedPrecondition(OpenReader(token_).status()));
   ExpectNothingLeft();
+}
+
+TEST_F(AbandonedReservationTest, WriterIsOpenedAlthoughAReaderDiesMeanwhile) {
+  const std::string other_token(32, 'o');
+  const uint64_t other = Attach(kConnection + 1, other_token);
+  ASSERT_TRUE(OpenReader(other_token).ok());
+  store_.KillAfterNextCommit(&state_, other, kConnection + 1);
+  const absl::StatusOr<v1::OpenWriterResponse> opened = OpenWriter();
+  EXPECT_TRUE(opened.ok()) << opened.status();
 }
 
 TEST_F(AbandonedReservationTest, SegmentGoes) {

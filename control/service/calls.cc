@@ -14,6 +14,14 @@ namespace {
 // Named in the error of a full file system.
 constexpr size_t kHoldersNamed = 3;
 
+// Whether the file went with its holder: nobody will map any of it.
+absl::StatusOr<bool> IsRetired(const CallParts& parts, uint64_t file_id) {
+  return parts.state->Run([file_id](Catalog& catalog) -> absl::StatusOr<bool> {
+    const records::File* const file = catalog.books().files.Find(file_id);
+    return file == nullptr || file->state() == records::File::STATE_RETIRED;
+  });
+}
+
 }  // namespace
 
 absl::Status CheckKey(const std::string& idempotency_key) {
@@ -29,6 +37,13 @@ absl::Status BackRanges(const CallParts& parts, const std::vector<FileRange>& ra
   for (const FileRange& range : ranges) {
     const absl::Status status = parts.files->Back(range);
     if (status.ok()) continue;
+    // A reader's cursors, say, and the reader has died since the reservation. Whether there is
+    // still something to confirm is found out then.
+    if (absl::IsNotFound(status) && !range.create) {
+      const absl::StatusOr<bool> retired = IsRetired(parts, range.file_id);
+      if (!retired.ok()) return retired.status();
+      if (*retired) continue;
+    }
     if (!absl::IsResourceExhausted(status)) return status;
     const absl::StatusOr<std::string> holders =
         parts.state->Run([](Catalog& catalog) -> absl::StatusOr<std::string> {

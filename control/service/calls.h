@@ -47,7 +47,8 @@ absl::Status CheckOpenRequest(const std::string& stream, const std::string& idem
 // INVALID_ARGUMENT, about the field: too long an idempotency key.
 absl::Status CheckKey(const std::string& idempotency_key);
 
-// Backs every range. ResourceExhausted: the message has the largest holders of space, too.
+// Backs every range, but for those of files that have been retired since they were reserved.
+// ResourceExhausted: the message has the largest holders of space, too.
 absl::Status BackRanges(const CallParts& parts, const std::vector<FileRange>& ranges);
 
 v1::Extent ToApi(const records::Extent& extent);
