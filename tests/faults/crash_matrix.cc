@@ -42,10 +42,22 @@ struct Target {
 
 // Points that are passed only while a coordinator starts, or stops.
 bool IsOfStart(std::string_view point) {
-  return point.starts_with("coordinator.start.") ||
-         point.starts_with("coordinator.recover.");
+  return point.starts_with("coordinator.start.") || point.starts_with("coordinator.recover.");
 }
 bool IsOfStop(std::string_view point) { return point.starts_with("coordinator.stop."); }
+
+// Points that a coordinator passes only when an agent has died.
+bool IsOfExit(std::string_view point) { return point.starts_with("coordinator.exit."); }
+// Points that an agent passes only when its coordinator was away.
+bool IsOfReturn(std::string_view point) {
+  return point.starts_with("agent.snapshot.") || point == "agent.attach.connection_lost";
+}
+// Where a coordinator has to die, for the next one to have something to do at a point of recovery.
+std::string CauseOf(std::string_view point) {
+  if (point == "coordinator.recover.range_freed") return "coordinator.grant_segment.backed";
+  if (point == "coordinator.recover.retired_file_removed") return "coordinator.retire.begun";
+  return "";
+}
 
 class CrashMatrix {
  public:
@@ -75,14 +87,21 @@ class CrashMatrix {
   void Count(const CrashProgram& program, const std::vector<uint64_t>& passings,
              const std::string& actor);
   void CountLiving();
+  // Of the process that lives now.
+  uint64_t Passings(Part part, const std::string& point);
   bool Wanted(const std::string& actor, const std::string& point) const;
   std::optional<Target> Choose();
   void Cycle(const Target& target);
   void CycleOfCopy(const Target& target);
   // Kills `target`'s process at its point, or finds that it does not get there. True: it is dead.
   bool Kill(const Target& target);
+  bool AwaitKill(const Target& target, bool in_recovery);
   bool KillAtStart(const Target& target);
   bool KillAtStop(const Target& target);
+  bool KillAtReturn(const Target& target);
+  bool KillAtExit(const Target& target);
+  // The coordinator is dead when it returns.
+  void KillCoordinatorFor(const Target& target);
   void Killed(const Target& target, int64_t at_nanos, bool in_recovery);
   // Starts the killed one again; now and then to be killed again on its way, up to `deep` times.
   void Recover(const Target& target, int deep);
@@ -159,9 +178,16 @@ std::optional<Target> CrashMatrix::Choose() {
   if (actor == "writer") target.part = Part::kWriter;
   // Both sorts of readers pass nearly the same points.
   if (actor == "reader") target.part = OneIn(2) ? Part::kReader : Part::kDropReader;
-  // Often soon, now and then late, when more has gone before.
-  target.countdown = static_cast<int64_t>(1 + Random(OneIn(4) ? 100 : 4));
+  // Often soon, now and then late, when more has gone before; but not what comes once in a while.
+  const bool rare = target.part.has_value() && Passings(*target.part, point) < 200;
+  target.countdown = static_cast<int64_t>(1 + Random(rare ? 2 : OneIn(4) ? 100 : 4));
   return target;
+}
+
+uint64_t CrashMatrix::Passings(Part part, const std::string& point) {
+  const std::vector<std::string>& points = cast_.program(part).points();
+  const auto found = std::lower_bound(points.begin(), points.end(), point);
+  return cast_.process(part).passings()[static_cast<size_t>(found - points.begin())];
 }
 
 CrashMatrixSummary CrashMatrix::Run() {
@@ -214,9 +240,12 @@ void CrashMatrix::CycleOfCopy(const Target& target) {
 }
 
 void CrashMatrix::Cycle(const Target& target) {
-  const bool killed = IsOfStart(target.point)  ? KillAtStart(target)
-                      : IsOfStop(target.point) ? KillAtStop(target)
-                                               : Kill(target);
+  const std::string& point = target.point;
+  const bool killed = IsOfStart(point)    ? KillAtStart(target)
+                      : IsOfStop(point)   ? KillAtStop(target)
+                      : IsOfExit(point)   ? KillAtExit(target)
+                      : IsOfReturn(point) ? KillAtReturn(target)
+                                          : Kill(target);
   if (!killed) {
     ++summary_.points[target.point].misses;
   } else if (target.part == Part::kCoordinator && OneIn(3)) {
@@ -236,39 +265,64 @@ void CrashMatrix::Cycle(const Target& target) {
 }
 
 bool CrashMatrix::Kill(const Target& target) {
+  cast_.process(*target.part).Arm(target.point, target.countdown);
+  return AwaitKill(target, /*in_recovery=*/false);
+}
+
+bool CrashMatrix::AwaitKill(const Target& target, bool in_recovery) {
   CrashProcess& victim = cast_.process(*target.part);
-  victim.Arm(target.point, target.countdown);
   const auto dead = [&] { return victim.AwaitDeath(absl::ZeroDuration()); };
-  if (!cast_.ListenUntil(dead, kPassedSoon, target.part)) {
+  // What is not passed soon may be rare: then it is waited for for longer the next time.
+  const auto turns = 1 + std::min<uint64_t>(summary_.points[target.point].misses, 5);
+  if (!cast_.ListenUntil(dead, static_cast<int64_t>(turns) * kPassedSoon, target.part)) {
     victim.Disarm();
     // It may have been passing.
     if (!cast_.ListenUntil(dead, absl::Milliseconds(1), target.part)) return false;
   }
   const int64_t at = victim.killed_at_nanos();
   cast_.Bury(*target.part, /*expected=*/at != 0);
-  if (at != 0) Killed(target, at, /*in_recovery=*/false);
+  if (at != 0) Killed(target, at, in_recovery);
   if (at == 0) cast_.Start(*target.part);
   return at != 0;
 }
 
-bool CrashMatrix::KillAtStart(const Target& target) {
+void CrashMatrix::KillCoordinatorFor(const Target& target) {
   CrashProcess& running = cast_.process(Part::kCoordinator);
+  if (const std::string cause = CauseOf(target.point); !cause.empty()) {
+    running.Arm(cause, 1);
+    const auto dead = [&] { return running.AwaitDeath(absl::ZeroDuration()); };
+    cast_.ListenUntil(dead, kPassedSoon, Part::kCoordinator);
+  }
   running.Signal(SIGKILL);
   cast_.Bury(Part::kCoordinator, /*expected=*/true);
+}
+
+bool CrashMatrix::KillAtReturn(const Target& target) {
+  CrashProcess& victim = cast_.process(*target.part);
+  victim.Arm(target.point, 1);
+  KillCoordinatorFor(target);
+  cast_.Start(Part::kCoordinator);
+  return AwaitKill(target, /*in_recovery=*/true);
+}
+
+bool CrashMatrix::KillAtExit(const Target& target) {
+  cast_.process(Part::kCoordinator).Arm(target.point, 1);
+  cast_.process(Part::kWriter).Signal(SIGKILL);
+  cast_.Bury(Part::kWriter, /*expected=*/true);
+  const bool killed = AwaitKill(target, /*in_recovery=*/true);
+  cast_.Start(Part::kWriter);
+  return killed;
+}
+
+bool CrashMatrix::KillAtStart(const Target& target) {
+  KillCoordinatorFor(target);
   // So that there is somebody dead to be found.
   for (const Part part : {Part::kWriter, Part::kReader}) {
     cast_.process(part).Signal(SIGKILL);
     cast_.Bury(part, /*expected=*/true);
   }
-  const bool serves = cast_.Start(Part::kCoordinator, target.point, 1);
-  const bool killed = !serves && cast_.process(Part::kCoordinator).killed_at_nanos() != 0;
-  if (!serves) {
-    const int64_t at = cast_.process(Part::kCoordinator).killed_at_nanos();
-    cast_.Bury(Part::kCoordinator, /*expected=*/at != 0);
-    if (at != 0) Killed(target, at, /*in_recovery=*/true);
-  } else {
-    cast_.process(Part::kCoordinator).Disarm();
-  }
+  cast_.Start(Part::kCoordinator, target.point, 1);
+  const bool killed = AwaitKill(target, /*in_recovery=*/true);
   cast_.Start(Part::kWriter);
   cast_.Start(Part::kReader);
   return killed;
@@ -316,16 +370,8 @@ void CrashMatrix::Recover(const Target& target, int deep) {
     again.point = points[Random(points.size())];
     again.countdown = 1;
     now_ = absl::StrCat(now_, ", then ", again.point);
-    const bool serves = cast_.Start(part, again.point, again.countdown);
-    CrashProcess& process = cast_.process(part);
-    const auto dead = [&] { return process.AwaitDeath(absl::ZeroDuration()); };
-    if (serves && !cast_.ListenUntil(dead, kPassedSoon, part)) {
-      process.Disarm();
-      if (!cast_.ListenUntil(dead, absl::Milliseconds(1), part)) return;
-    }
-    const int64_t at = process.killed_at_nanos();
-    cast_.Bury(part, /*expected=*/at != 0);
-    if (at != 0) Killed(again, at, /*in_recovery=*/true);
+    cast_.Start(part, again.point, again.countdown);
+    if (!AwaitKill(again, /*in_recovery=*/true)) return;
   }
   if (!cast_.Start(part)) Violated("the coordinator does not come back");
 }

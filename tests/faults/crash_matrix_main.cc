@@ -7,8 +7,11 @@
 #include <cstdint>
 #include <cstdio>
 #include <string>
+#include <utility>
 
 #include "CLI/CLI.hpp"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "tests/faults/crash_matrix.h"
 
 namespace causeway::faults {
@@ -18,6 +21,7 @@ int Main(int argc, char** argv) {
   CrashMatrixOptions options;
   options.cycles = 10'000;
   bool list = false;
+  bool verbose = false;
   CLI::App app(
       "Runs a coordinator, writers and readers, kills one of them at a crash point in each cycle, "
       "lets another take its place, and judges what the survivors saw. Exits with 1 if anything "
@@ -33,14 +37,20 @@ int Main(int argc, char** argv) {
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   app.add_flag("--list", list, "Print the crash points, with their places, and do nothing");
+  app.add_flag("--verbose", verbose, "Print a line for each cycle");
   CLI11_PARSE(app, argc, argv);
   if (list) {
     for (const std::string& point : ListCrashPoints()) std::puts(point.c_str());
     return 0;
   }
   const bool terminal = isatty(STDERR_FILENO) == 1;
+  absl::Time before = absl::Now();
   options.on_cycle = [&](uint64_t cycles, const std::string& text) {
-    if (terminal) {
+    if (verbose) {
+      const absl::Time now = absl::Now();
+      std::fprintf(stderr, "%lu: %s: %s\n", cycles, text.c_str(),
+                   absl::FormatDuration(now - std::exchange(before, now)).c_str());
+    } else if (terminal) {
       std::fprintf(stderr, "\r\033[K%lu of %lu: %.100s", cycles, options.cycles, text.c_str());
     } else if (cycles % 500 == 0) {
       std::fprintf(stderr, "%lu of %lu\n", cycles, options.cycles);
