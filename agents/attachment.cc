@@ -205,16 +205,8 @@ void Attachment::Connect() {
   if (status.ok()) {
     CAUSEWAY_CRASH_POINT("agent.attach.connected");
     v1::HandoffRequest request;
-    v1::Hello& hello = *request.mutable_hello();
-    hello.set_protocol_version(kProtocolVersion);
-    hello.set_agent_name(options_.name);
-    if (session_id_ == 0) {
-      nonce_ = RandomBytes(kNonceBytes);
-    } else {
-      hello.set_session_id(session_id_);
-      hello.set_token(token_);
-    }
-    hello.set_nonce(nonce_);
+    if (session_id_ == 0) nonce_ = RandomBytes(kNonceBytes);
+    *request.mutable_hello() = Greeting();
     status = connection->Send(request);
     CAUSEWAY_CRASH_POINT("agent.attach.hello_sent");
   }
@@ -231,6 +223,28 @@ void Attachment::Connect() {
   }
   greeting_deadline_ = absl::Now() + options_.greeting_timeout;
   SetState(State::kGreeting, absl::OkStatus());
+}
+
+v1::Hello Attachment::Greeting() const {
+  v1::Hello hello;
+  hello.set_protocol_version(kProtocolVersion);
+  hello.set_agent_name(options_.name);
+  hello.set_nonce(nonce_);
+  if (session_id_ != 0) {
+    hello.set_session_id(session_id_);
+    hello.set_token(token_);
+  }
+  return hello;
+}
+
+std::optional<v1::Hello> Attachment::Farewell() {
+  std::optional<v1::Hello> farewell;
+  RunAfterEvents([&] {
+    if (session_id_ == 0) return;
+    farewell = Greeting();
+    farewell->set_leaving(true);
+  });
+  return farewell;
 }
 
 bool Attachment::Drain() {

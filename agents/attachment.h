@@ -80,6 +80,10 @@ class Attachment {
   // Closes the connection and does not come back. From any thread. A second End() does nothing.
   void End();
 
+  // What tells the coordinator, on another connection, that the session is over. Nothing if there
+  // has never been one. Not from a callback.
+  std::optional<v1::Hello> Farewell();
+
   // From now on, a lost connection is the end. To be called by whoever asks to be let go.
   void ExpectEnd();
 
@@ -105,6 +109,8 @@ class Attachment {
   HandoffConnection* own_connection() const ABSL_NO_THREAD_SAFETY_ANALYSIS {
     return connection_.get();
   }
+  // What every attempt begins with; names the session if there is one.
+  v1::Hello Greeting() const;
   absl::Status Handle(HandoffMessage message);
   absl::Status HandleWelcome(const v1::Welcome& welcome);
   absl::Status HandleRefused(const v1::Refused& refused);

@@ -393,5 +393,28 @@ TEST_F(RecoveryTest, AStolenTokenIsOfNoUseToAnotherProcess) {
   EXPECT_TRUE(hello(welcome.session_id(), welcome.token(), nonce).has_welcome());
 }
 
+TEST_F(RecoveryTest, AnAgentThatLeavesWhileTheCoordinatorIsAwayHoldsNothingUpAfterwards) {
+  const auto stays = Attach("stays");
+  const auto reader = *stays->OpenReader("numbers");
+  {
+    const auto leaves = Attach("leaves");
+    const auto held = *leaves->OpenReader("numbers");
+    coordinator_.Kill();
+    EXPECT_TRUE(absl::IsUnavailable(held->Close()));
+    // Its process lives on, so nobody can prove it dead.
+  }
+  coordinator_.Start();
+  // A lane that is opened now waits for whoever reads the stream.
+  const auto source = Attach("source");
+  const auto writer = *source->OpenWriter("numbers");
+  while (coordinator_.Agents().size() != 2) absl::SleepFor(absl::Milliseconds(1));
+  EXPECT_TRUE(writer->WaitForReaders(1, kLong).ok());
+  ASSERT_TRUE(Write(*writer, 0).ok());
+  absl::StatusOr<Delivery> next = reader->Next(kLong);
+  ASSERT_TRUE(next.ok() && next->kind == Kind::kFrame) << next.status();
+  EXPECT_EQ(reader->Next(absl::ZeroDuration())->kind, Kind::kDeadline);  // Lets go of the frame.
+  EXPECT_TRUE(writer->Drain(kLong).ok());
+}
+
 }  // namespace
 }  // namespace causeway

@@ -10,6 +10,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "agents/farewell.h"
 #include "agents/reader_lanes.h"
 #include "agents/split_grant.h"
 #include "agents/wire.h"
@@ -479,6 +480,11 @@ absl::Status Session::Detach() {
   absl::Status result = absl::UnavailableError("the coordinator is away");
   if (attachment_->attached()) result = client_.Call(v1::DetachRequest()).status();
   CAUSEWAY_CRASH_POINT("agent.detach.answered");
+  // Without a session there may be no thread either.
+  if (absl::IsUnavailable(result) && session_id() != 0) {
+    const std::optional<v1::Hello> farewell = attachment_->Farewell();
+    if (farewell.has_value()) SayFarewell(options_.dir, *farewell);
+  }
   EndWith(absl::FailedPreconditionError(
       absl::StrFormat("session %d (%s) was detached", session_id(), options_.name)));
   return absl::IsNotFound(result) ? absl::OkStatus() : result;

@@ -63,6 +63,7 @@ void SessionGate::OnHello(ConnectionId connection, PeerProcess peer, const v1::H
                                      kProtocolVersion, "; use the same release of both")));
     return;
   }
+  if (hello.leaving()) return OnLeaving(connection, peer, hello);
   const bool resumes = hello.session_id() != 0;
   std::string token = hello.token();
   if (!resumes) {
@@ -112,6 +113,22 @@ void SessionGate::OnHello(ConnectionId connection, PeerProcess peer, const v1::H
         },
         std::move(done));
   }
+}
+
+void SessionGate::OnLeaving(ConnectionId connection, const PeerProcess& peer,
+                            const v1::Hello& hello) {
+  const ResumeRequest request = {.connection_id = connection,
+                                 .session_id = hello.session_id(),
+                                 .incarnation = IncarnationOf(peer, hello.nonce()),
+                                 .token_sha256 = HashSessionToken(hello.token())};
+  parts_.state->Post([request](Catalog& catalog) { return catalog.sessions().Leave(request); },
+                     [this, connection, session = request.session_id](const absl::Status& status) {
+                       if (status.ok())
+                         Log(LogLevel::kInfo, "agent has left", {{"session", session}});
+                       const absl::Status gone = absl::NotFoundError(
+                           absl::StrCat("session ", session, " has ended, as its agent asked"));
+                       parts_.handoff->Refuse(connection, status.ok() ? gone : status);
+                     });
 }
 
 void SessionGate::OnBringFile(ConnectionId connection, const v1::BringFile& request,

@@ -45,6 +45,9 @@ class SessionGate : public HandoffReceiver {
   void OnClosed(ConnectionId connection, const std::string& reason) override;
 
  private:
+  // Ends the session of an agent that had gone while no coordinator was there to hear it.
+  void OnLeaving(ConnectionId connection, const PeerProcess& peer, const v1::Hello& hello);
+
   void AnswerBroughtFile(ConnectionId connection, uint64_t request_id, uint64_t file_id,
                          const absl::Status& status);
 

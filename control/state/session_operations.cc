@@ -145,8 +145,8 @@ absl::StatusOr<AttachResult> SessionOperations::Attach(const AttachRequest& requ
   return AttachResult{.session_id = session_id, .coordinator_epoch = books_.CoordinatorEpoch()};
 }
 
-absl::StatusOr<AttachResult> SessionOperations::Resume(const ResumeRequest& request) {
-  if (request.connection_id == 0) return absl::InvalidArgumentError("connection_id is 0");
+absl::StatusOr<const records::Session*> SessionOperations::FindOwn(
+    const ResumeRequest& request) const {
   const records::Session* session = books_.sessions.Find(request.session_id);
   if (session == nullptr || !EqualInConstantTime(session->token_sha256(), request.token_sha256)) {
     return absl::UnauthenticatedError(absl::StrCat(
@@ -158,6 +158,14 @@ absl::StatusOr<AttachResult> SessionOperations::Resume(const ResumeRequest& requ
                      session->incarnation().pid(), "); a child must attach by itself"));
   }
   if (session->state() == records::Session::STATE_FENCED) return FencedError(*session);
+  return session;
+}
+
+absl::StatusOr<AttachResult> SessionOperations::Resume(const ResumeRequest& request) {
+  if (request.connection_id == 0) return absl::InvalidArgumentError("connection_id is 0");
+  const absl::StatusOr<const records::Session*> found = FindOwn(request);
+  if (!found.ok()) return found.status();
+  const records::Session* session = *found;
   if (session->connection_id() != request.connection_id) AddCloseConnection(&books_, *session);
   records::Session changed = *session;
   changed.set_state(records::Session::STATE_ATTACHED);
@@ -167,6 +175,11 @@ absl::StatusOr<AttachResult> SessionOperations::Resume(const ResumeRequest& requ
   SendSnapshot(&books_, request.session_id);
   return AttachResult{.session_id = request.session_id,
                       .coordinator_epoch = books_.CoordinatorEpoch()};
+}
+
+absl::Status SessionOperations::Leave(const ResumeRequest& request) {
+  if (absl::Status found = FindOwn(request).status(); !found.ok()) return found;
+  return Detach(request.session_id);
 }
 
 absl::StatusOr<uint64_t> SessionOperations::Authenticate(std::string_view token_sha256) const {

@@ -66,6 +66,10 @@ class SessionOperations {
   // PERMISSION_DENIED: the token is right, but it is another process. FAILED_PRECONDITION: evicted.
   absl::StatusOr<AttachResult> Resume(const ResumeRequest& request);
 
+  // Ends the session as Detach() does, for an agent that was not heard when it left. Errors as for
+  // Resume().
+  absl::Status Leave(const ResumeRequest& request);
+
   // The session of a call's token, for the first step of every agent's call.
   //
   // UNAUTHENTICATED: nobody's token. FAILED_PRECONDITION: the session was evicted; the message has
@@ -92,6 +96,9 @@ class SessionOperations {
   absl::Status Evict(uint64_t session_id, std::string_view reason);
 
  private:
+  // The session, if the request is its own process's.
+  absl::StatusOr<const records::Session*> FindOwn(const ResumeRequest& request) const;
+
   Books& books_;
 };
 

@@ -107,6 +107,30 @@ TEST(SessionOperations, AStrangersTokenIsRefusedAndNothingSaysWhy) {
   EXPECT_EQ(resume().code(), absl::StatusCode::kPermissionDenied) << "the same pid elsewhere";
 }
 
+TEST(SessionOperations, LeavingEndsASessionThatNobodyIsConnectedTo) {
+  CatalogFixture fixture;
+  const uint64_t session = fixture.Attach("a");
+  fixture.AddReader(session);
+  const records::Session row = *fixture.books().sessions.Find(session);
+  fixture.LoseConnection(session);
+  ResumeRequest request{.connection_id = 9,
+                        .session_id = session,
+                        .incarnation = row.incarnation(),
+                        .token_sha256 = std::string(32, '?')};
+  const auto leave = [&] {
+    return fixture.Do([&](Catalog& catalog) { return catalog.sessions().Leave(request); });
+  };
+  EXPECT_EQ(leave().code(), absl::StatusCode::kUnauthenticated);
+  request.token_sha256 = row.token_sha256();
+  request.incarnation.set_pid(1);
+  EXPECT_EQ(leave().code(), absl::StatusCode::kPermissionDenied);
+  request.incarnation = row.incarnation();
+  EXPECT_TRUE(leave().ok());
+  EXPECT_EQ(fixture.books().sessions.size(), 0u);
+  EXPECT_EQ(fixture.books().readers.size(), 0);
+  EXPECT_EQ(leave().code(), absl::StatusCode::kUnauthenticated);
+}
+
 TEST(SessionOperations, ResumeSaysEverythingAgainInRosterOrder) {
   CatalogFixture fixture;
   const uint64_t writer = fixture.Attach("writer");
