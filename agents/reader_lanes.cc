@@ -300,7 +300,13 @@ LaneStart ReaderLanes::StartOf(uint64_t lane_id) const {
     return {.at = LaneStart::At::kPosition, .position = position->second};
   }
   // Ids grow: a lane of a greater one was opened later, and all of its frames are later ones.
-  if (lane_id > options_.reader_id) return {};
+  // By the time that this process hears of it, the writer may have lapped a reader that it does not
+  // wait for: the first frame is what that reader was to begin with, not the oldest one that is
+  // left.
+  if (lane_id > options_.reader_id) {
+    if (Holds(options_.policy)) return {};
+    return {.at = LaneStart::At::kPosition, .position = kHeaderPageBytes};
+  }
   return {.at = options_.start};
 }
 

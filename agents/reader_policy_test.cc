@@ -208,6 +208,26 @@ TEST_F(ReaderPolicyTest, BeginsAtTheLatestInLanesThatWereThereAndAtTheFirstInLat
   EXPECT_EQ(next_[9], 2u);
 }
 
+TEST_F(ReaderPolicyTest, MissesNothingInSilenceOfALaterLaneThatItHearsOfLate) {
+  ReaderLanes& reader = AddReader(7, {.policy = ReaderPolicy::kDrop});
+  stream_.AddWriter(9);
+  stream_.TellWriter(9, 7);
+  Write(9, 100);  // Three times as many as the lane holds.
+  stream_.TellReader(9, 7);
+  ASSERT_TRUE(ReadAll(reader).ok());
+  EXPECT_EQ(next_[9], 100u);
+  EXPECT_GT(missed_, 50u);
+}
+
+TEST_F(ReaderPolicyTest, IsEvictedFromALaterLaneThatItHearsOfTooLate) {
+  ReaderLanes& reader = AddReader(7, {.policy = ReaderPolicy::kEvict});
+  stream_.AddWriter(9);
+  stream_.TellWriter(9, 7);
+  Write(9, 100);
+  stream_.TellReader(9, 7);
+  EXPECT_EQ(ReadAll(reader).code(), absl::StatusCode::kOutOfRange);
+}
+
 TEST_F(ReaderPolicyTest, BeginsBehindAFrameThatAnEarlierReaderHasSeen) {
   stream_.AddWriter(1);
   ReaderLanes& first = AddReader(7, {});
