@@ -1,6 +1,6 @@
 """Programs with their crash points compiled in, next to the same programs without."""
 
-def _turn_on_impl(settings, attr):
+def _turn_on_impl(_settings, _attr):
     return {"//mmapcore:crash_points": True}
 
 _turn_on = transition(
