@@ -200,12 +200,13 @@ absl::Status Session::CallNowOrLater(const Request& request) {
   return result;
 }
 
-void Session::RequestSegment(uint64_t lane_id, uint64_t bytes) {
+void Session::RequestSegment(uint64_t lane_id, uint64_t bytes,
+                             std::shared_ptr<SegmentGrants> grants) {
   v1::GrantSegmentRequest asked;
   asked.set_lane_id(lane_id);
   asked.set_length(bytes);
   SetMemoryNode(asked);
-  calls_->Add([this, request = std::move(asked)]() mutable {
+  calls_->Add([this, request = std::move(asked), grants = std::move(grants)]() mutable {
     const std::shared_ptr<WriterLane> lane = registry_.FindWriter(request.lane_id());
     if (lane == nullptr) return absl::OkStatus();
     // Not where it is asked for: it takes a system call, and that thread has frames to write.
@@ -219,20 +220,25 @@ void Session::RequestSegment(uint64_t lane_id, uint64_t bytes) {
       lane->SegmentRefused(response.status());
     } else {
       const FileExtent extent = {response->segment().offset(), response->segment().length()};
+      // First: the lane may return it at once.
+      grants->Add(extent.offset, response->grant_id());
       // What cannot be mapped is of no use.
       if (!lane->SegmentGranted(extent).ok()) {
         ReturnSegment(request.lane_id(),
-                      std::make_shared<MappedSegment>(MappedSegment{.extent = extent}));
+                      std::make_shared<MappedSegment>(MappedSegment{.extent = extent}),
+                      grants->Take(extent.offset));
       }
     }
     return response.status();
   });
 }
 
-void Session::ReturnSegment(uint64_t lane_id, std::shared_ptr<MappedSegment> segment) {
+void Session::ReturnSegment(uint64_t lane_id, std::shared_ptr<MappedSegment> segment,
+                            uint64_t grant_id) {
   v1::ReturnSegmentRequest request;
   request.set_lane_id(lane_id);
   request.set_offset(segment->extent.offset);
+  request.set_grant_id(grant_id);
   calls_->Add([this, request, segment = std::move(segment)] {
     // If it fails, the addresses stay taken, of a place where no frame will be any more.
     segment->mapping.Unmap().IgnoreError();
@@ -284,8 +290,13 @@ absl::StatusOr<std::unique_ptr<Writer>> Session::OpenWriter(std::string_view str
     if (!file.ok()) return file.status();
     CAUSEWAY_CRASH_POINT("agent.open_writer.file_taken");
     std::vector<FileExtent> segments;
-    for (const v1::Extent& extent : response->segments()) {
+    const auto grants = std::make_shared<SegmentGrants>();
+    for (int i = 0; i < response->segments_size(); ++i) {
+      const v1::Extent& extent = response->segments(i);
       segments.push_back({extent.offset(), extent.length()});
+      if (i < response->segment_grant_ids_size()) {
+        grants->Add(extent.offset(), response->segment_grant_ids(i));
+      }
     }
     LaneWriterOptions lane_options;
     lane_options.identity = {response->stream_id(), lane_id, response->epoch()};
@@ -295,10 +306,12 @@ absl::StatusOr<std::unique_ptr<Writer>> Session::OpenWriter(std::string_view str
     lane_options.sleep_watch = &sleep_watch_;
     return WriterLane::Create(
         *std::move(file), response->lane_page().offset(), segments, lane_options,
-        {.request_segment = [this, lane_id](uint64_t bytes) { RequestSegment(lane_id, bytes); },
+        {.request_segment = [this, lane_id,
+                             grants](uint64_t bytes) { RequestSegment(lane_id, bytes, grants); },
          .return_segment =
-             [this, lane_id](std::shared_ptr<MappedSegment> segment) {
-               ReturnSegment(lane_id, std::move(segment));
+             [this, lane_id, grants](std::shared_ptr<MappedSegment> segment) {
+               const uint64_t grant_id = grants->Take(segment->extent.offset);
+               ReturnSegment(lane_id, std::move(segment), grant_id);
              }});
   };
   absl::StatusOr<std::shared_ptr<WriterLane>> lane = open();

@@ -20,6 +20,7 @@
 #include "agents/call_queue.h"
 #include "agents/control_client.h"
 #include "agents/lane_registry.h"
+#include "agents/segment_grants.h"
 #include "mmapcore/mapped_segment.h"
 #include "mmapcore/sleep_watch.h"
 
@@ -96,8 +97,8 @@ class Session : public std::enable_shared_from_this<Session> {
   template <typename Request>
   absl::Status CallNowOrLater(const Request& request);
 
-  void RequestSegment(uint64_t lane_id, uint64_t bytes);
-  void ReturnSegment(uint64_t lane_id, std::shared_ptr<MappedSegment> segment);
+  void RequestSegment(uint64_t lane_id, uint64_t bytes, std::shared_ptr<SegmentGrants> grants);
+  void ReturnSegment(uint64_t lane_id, std::shared_ptr<MappedSegment> segment, uint64_t grant_id);
   void ReleaseLane(uint64_t reader_id, uint64_t lane_id);
 
   const AgentOptions options_;

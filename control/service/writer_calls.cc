@@ -32,7 +32,10 @@ v1::OpenWriterResponse ToResponse(const WriterGrant& grant) {
   response.set_epoch(grant.lane.epoch());
   response.set_file_id(grant.lane.file_id());
   *response.mutable_lane_page() = ToApi(grant.lane_page);
-  for (const records::Extent& segment : grant.segments) *response.add_segments() = ToApi(segment);
+  for (const records::Extent& segment : grant.segments) {
+    *response.add_segments() = ToApi(segment);
+    response.add_segment_grant_ids(segment.extent_id());
+  }
   *response.mutable_options() = grant.stream.options();
   return response;
 }
@@ -110,6 +113,7 @@ absl::StatusOr<v1::GrantSegmentResponse> WriterCalls::Grant(
   v1::GrantSegmentResponse response;
   if (reserved->already_granted) {
     *response.mutable_segment() = ToApi(reserved->extent);
+    response.set_grant_id(reserved->extent.extent_id());
     return response;
   }
 
@@ -128,6 +132,7 @@ absl::StatusOr<v1::GrantSegmentResponse> WriterCalls::Grant(
     CAUSEWAY_CRASH_POINT("coordinator.grant_segment.confirmed");
     if (extent.ok()) {
       *response.mutable_segment() = ToApi(*extent);
+      response.set_grant_id(extent_id);
       return response;
     }
     status = extent.status();
@@ -145,7 +150,8 @@ absl::Status WriterCalls::Return(const std::string& token_sha256,
   absl::StatusOr<SegmentReservation> returning =
       RunFor(parts_, token_sha256,
              [&](Catalog& catalog, uint64_t session) -> absl::StatusOr<SegmentReservation> {
-               return catalog.writers().BeginReturn(session, request.lane_id(), request.offset());
+               return catalog.writers().BeginReturn(session, request.lane_id(), request.offset(),
+                                                    request.grant_id());
              });
   if (!returning.ok()) return WithDetail(returning.status(), subject);
   const uint64_t extent_id = returning->extent.extent_id();

@@ -272,8 +272,8 @@ absl::Status WriterOperations::CancelSegment(uint64_t extent_id) {
 }
 
 absl::StatusOr<SegmentReservation> WriterOperations::BeginReturn(uint64_t session_id,
-                                                                 uint64_t lane_id,
-                                                                 uint64_t offset) {
+                                                                 uint64_t lane_id, uint64_t offset,
+                                                                 uint64_t extent_id) {
   const auto lane = FindOpenLane(books_, session_id, lane_id);
   if (!lane.ok()) return lane.status();
   const auto& extents = books_.extents.OfFile((*lane)->file_id());
@@ -283,6 +283,11 @@ absl::StatusOr<SegmentReservation> WriterOperations::BeginReturn(uint64_t sessio
       extent->state() != records::Extent::STATE_GRANTED) {
     return absl::NotFoundError(
         absl::StrCat("lane ", lane_id, " holds no segment at offset ", offset));
+  }
+  if (extent_id != 0 && extent_id != extent->extent_id()) {
+    return absl::NotFoundError(absl::StrCat("grant ", extent_id, " of lane ", lane_id,
+                                            " at offset ", offset,
+                                            " was returned; the range has been granted anew"));
   }
   records::Extent returning = *extent;
   returning.set_state(records::Extent::STATE_RETURNING);

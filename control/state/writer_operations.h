@@ -115,12 +115,13 @@ class WriterOperations {
   absl::Status CancelSegment(uint64_t extent_id);
 
   // The writer gives a segment back. The caller frees its blocks and then calls FinishReturn();
-  // until then nobody gets the range.
+  // until then nobody gets the range. `extent_id` says which grant of the range is meant, so that a
+  // call that is obeyed twice does not take the next one; 0: any.
   //
-  // NOT_FOUND: the session has no such lane, or the lane no granted segment at `offset`.
+  // NOT_FOUND: the session has no such lane, or the lane no such granted segment at `offset`.
   // FAILED_PRECONDITION: the lane has ended: its segments go with it.
   absl::StatusOr<SegmentReservation> BeginReturn(uint64_t session_id, uint64_t lane_id,
-                                                 uint64_t offset);
+                                                 uint64_t offset, uint64_t extent_id = 0);
   // OK if the lane is gone.
   absl::Status FinishReturn(uint64_t extent_id);
 

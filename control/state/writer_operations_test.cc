@@ -226,6 +226,16 @@ TEST(WriterOperations, SegmentsAreGrantedReturnedAndGrantedAgain) {
   const auto fifth = fixture.Grow(session, lane);
   ASSERT_TRUE(fifth.ok());
   EXPECT_EQ(fifth->offset(), kTestPage);
+  // The writer did not hear the answer, and returns it again.
+  EXPECT_EQ(fixture
+                .Do([&](Catalog& catalog) {
+                  return catalog.writers().BeginReturn(session, lane, kTestPage, extent_id);
+                })
+                .status()
+                .code(),
+            absl::StatusCode::kNotFound);
+  EXPECT_EQ(fixture.books().extents.Find(fifth->extent_id())->state(),
+            records::Extent::STATE_GRANTED);
   EXPECT_EQ(
       fixture.Do([&](Catalog& catalog) { return catalog.writers().BeginReturn(session, lane, 0); })
           .status()
