@@ -136,6 +136,8 @@ absl::StatusOr<v1::GrantSegmentResponse> WriterCalls::Grant(
       return response;
     }
     status = extent.status();
+    // Perhaps it is granted all the same: the next coordinator finds out, and needs the blocks.
+    if (absl::IsDataLoss(status)) return WithDetail(std::move(status), subject);
   }
   LogIfFailed(parts_.files->Free(reserved->to_back), "segment cannot be freed", extent_id);
   LogIfFailed(parts_.state->Run(
