@@ -43,8 +43,11 @@ absl::Status RecoverFiles(const std::vector<FileRange>& to_free, StateRunner& st
   if (!recorded.ok()) return recorded.status();
   for (const records::File& file : *recorded) {
     if (file.state() == records::File::STATE_RETIRED) {
-      // The last coordinator may have been killed before it came to that.
-      const absl::Status removed = files.Remove(file.name(), file.durability(), /*truncate=*/true);
+      // The last coordinator may have been killed before it came to that. A cursor file is never
+      // cut: writers who do not know yet that its reader has left have it mapped.
+      const absl::Status removed =
+          files.Remove(file.name(), file.durability(),
+                       /*truncate=*/file.kind() == records::File::KIND_LANE);
       CAUSEWAY_CRASH_POINT("coordinator.recover.retired_file_removed");
       if (!removed.ok()) {
         Log(LogLevel::kWarning, "file cannot be removed",
