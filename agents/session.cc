@@ -64,6 +64,12 @@ absl::Status CheckOptions(const AgentOptions& options) {
   return absl::OkStatus();
 }
 
+// The status of a call that gives something back. Where it met a limit, since the coordinator's
+// disk is full or too many calls are under way, nothing has changed, and it has to be made again.
+absl::Status OrLater(const absl::Status& status) {
+  return absl::IsResourceExhausted(status) ? absl::UnavailableError(status.message()) : status;
+}
+
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<Session>> Session::Attach(AgentOptions options) {
@@ -193,7 +199,8 @@ absl::Status Session::CallNowOrLater(const Request& request) {
   const auto call = [this, request] {
     const absl::Status status = client_.Call(request).status();
     // It is gone already: an earlier attempt has been obeyed, and only its answer was lost.
-    return absl::IsNotFound(status) ? absl::OkStatus() : status;
+    if (absl::IsNotFound(status)) return absl::OkStatus();
+    return OrLater(status);
   };
   absl::Status result = call();
   if (absl::IsUnavailable(result) && status().ok()) calls_->Add(call);
@@ -243,7 +250,7 @@ void Session::ReturnSegment(uint64_t lane_id, std::shared_ptr<MappedSegment> seg
     // If it fails, the addresses stay taken, of a place where no frame will be any more.
     segment->mapping.Unmap().IgnoreError();
     CAUSEWAY_CRASH_POINT("agent.return_segment.begun");
-    const absl::Status status = client_.Call(request).status();
+    const absl::Status status = OrLater(client_.Call(request).status());
     CAUSEWAY_CRASH_POINT("agent.return_segment.answered");
     return status;
   });
@@ -255,7 +262,7 @@ void Session::ReleaseLane(uint64_t reader_id, uint64_t lane_id) {
   request.set_lane_id(lane_id);
   calls_->Add([this, request] {
     CAUSEWAY_CRASH_POINT("agent.release_lane.begun");
-    const absl::Status status = client_.Call(request).status();
+    const absl::Status status = OrLater(client_.Call(request).status());
     CAUSEWAY_CRASH_POINT("agent.release_lane.answered");
     const std::shared_ptr<ReaderLanes> lanes = registry_.FindReader(request.reader_id());
     // Not found: an earlier attempt has been obeyed, or the coordinator has forgotten the lane.
