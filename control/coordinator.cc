@@ -15,6 +15,7 @@
 #include "control/files/work_queue.h"
 #include "control/handoff/event_loop.h"
 #include "control/handoff/handoff_server.h"
+#include "control/handoff/loop_timer.h"
 #include "control/handoff/process_watch.h"
 #include "control/log/log.h"
 #include "control/process/incarnation.h"
@@ -23,6 +24,7 @@
 #include "control/service/call_limiter.h"
 #include "control/service/calls.h"
 #include "control/service/effect_delivery.h"
+#include "control/service/obligations.h"
 #include "control/service/reader_calls.h"
 #include "control/service/rpc_server.h"
 #include "control/service/services.h"
@@ -41,6 +43,9 @@
 
 namespace causeway {
 namespace {
+
+// How long what could not be stored waits for its next attempt.
+constexpr std::chrono::milliseconds kRepeatDelay(1000);
 
 // How long calls that run may go on once the coordinator stops.
 constexpr absl::Duration kShutdownGrace = absl::Seconds(2);
@@ -80,9 +85,6 @@ struct Coordinator::Parts {
 
   absl::Status OpenState();
   absl::Status Serve();
-  // The next two are called on the loop's and the state thread, and do not wait.
-  void ReportExit(uint64_t session_id);
-  void ReportLostConnection(uint64_t session_id, uint64_t connection_id);
   bool AnySessionLeft();
   void Stop();
 
@@ -100,6 +102,8 @@ struct Coordinator::Parts {
   std::unique_ptr<ProcessWatch> processes;
   std::unique_ptr<EffectDelivery> effects;
   std::unique_ptr<StateThread> state;
+  std::unique_ptr<LoopTimer> repeat_timer;
+  std::unique_ptr<Obligations> obligations;
   std::unique_ptr<SessionGate> gate;
   std::optional<WriterCalls> writer_calls;
   std::optional<ReaderCalls> reader_calls;
@@ -138,7 +142,7 @@ absl::Status Coordinator::Parts::OpenState() {
   if (!created.ok()) return created.status();
   handoff = *std::move(created);
   processes = std::make_unique<ProcessWatch>(
-      loop.get(), [this](uint64_t session_id) { ReportExit(session_id); });
+      loop.get(), [this](uint64_t session_id) { obligations->ProcessExited(session_id); });
   effects = std::make_unique<EffectDelivery>(EffectDelivery::Parts{
       .files = &files,
       .add_slow_work = [this](std::function<void()> work) { slow_work->Add(std::move(work)); },
@@ -148,9 +152,16 @@ absl::Status Coordinator::Parts::OpenState() {
       .splits = &splits,
       .on_connection_lost =
           [this](uint64_t session_id, uint64_t connection_id) {
-            ReportLostConnection(session_id, connection_id);
+            obligations->ConnectionLost(session_id, connection_id);
           }});
   state = std::make_unique<StateThread>(*std::move(catalog), store.get(), effects.get());
+
+  absl::StatusOr<std::unique_ptr<LoopTimer>> timer =
+      LoopTimer::Create(loop.get(), kRepeatDelay, [this] { obligations->Repeat(); });
+  if (!timer.ok()) return timer.status();
+  repeat_timer = *std::move(timer);
+  // Before the first operation that has effects.
+  obligations = std::make_unique<Obligations>(state.get(), [this] { repeat_timer->Arm(); });
 
   absl::StatusOr<EpochStart> epoch = state->Run(
       [](Catalog& catalog) -> absl::StatusOr<EpochStart> { return catalog.BeginEpoch(); });
@@ -175,7 +186,7 @@ absl::Status Coordinator::Parts::OpenState() {
 }
 
 absl::Status Coordinator::Parts::Serve() {
-  const CallParts parts = {.state = state.get(), .files = &files};
+  const CallParts parts = {.state = state.get(), .files = &files, .obligations = obligations.get()};
   writer_calls.emplace(parts);
   reader_calls.emplace(parts);
   split_calls.emplace(parts, &splits,
@@ -204,30 +215,15 @@ absl::Status Coordinator::Parts::Serve() {
   admin_server = *std::move(admin);
 
   // Last: agents begin here, and go on to the others.
-  gate = std::make_unique<SessionGate>(SessionGate::Parts{
-      .state = state.get(), .files = &files, .links = &links, .handoff = handoff.get()});
+  gate = std::make_unique<SessionGate>(SessionGate::Parts{.state = state.get(),
+                                                          .files = &files,
+                                                          .obligations = obligations.get(),
+                                                          .links = &links,
+                                                          .handoff = handoff.get()});
   absl::StatusOr<UniqueFd> listening = ListenSeqpacket(directory.handoff_socket());
   if (!listening.ok()) return listening.status();
   CAUSEWAY_CRASH_POINT("coordinator.start.listening");
   return handoff->Serve(*std::move(listening), gate.get());
-}
-
-void Coordinator::Parts::ReportExit(uint64_t session_id) {
-  CAUSEWAY_CRASH_POINT("coordinator.exit.reported");
-  state->Post(
-      [session_id](Catalog& catalog) { return catalog.sessions().ProcessExited(session_id); },
-      [session_id](const absl::Status& status) {
-        CAUSEWAY_CRASH_POINT("coordinator.exit.recorded");
-        Log(LogLevel::kInfo, "process ended", {{"session", session_id}, {"recorded", status}});
-      });
-}
-
-void Coordinator::Parts::ReportLostConnection(uint64_t session_id, uint64_t connection_id) {
-  state->Post(
-      [session_id, connection_id](Catalog& catalog) {
-        return catalog.sessions().ConnectionLost(session_id, connection_id);
-      },
-      [](const absl::Status&) {});
 }
 
 bool Coordinator::Parts::AnySessionLeft() {

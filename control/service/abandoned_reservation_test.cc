@@ -12,6 +12,7 @@
 #include "absl/types/span.h"
 #include "control/files/file_store.h"
 #include "control/service/calls.h"
+#include "control/service/obligations.h"
 #include "control/service/reader_calls.h"
 #include "control/service/writer_calls.h"
 #include "control/state/catalog.h"
@@ -100,7 +101,8 @@ class AbandonedReservationTest : public ::testing::Test {
       : files_(directory_.path(), directory_.path()),
         sink_(&files_),
         state_(*Catalog::FromRecords({}, Limits{}), &store_, &sink_),
-        parts_{.state = &state_, .files = &files_},
+        obligations_(&state_, [] {}),
+        parts_{.state = &state_, .files = &files_, .obligations = &obligations_},
         writers_(parts_),
         readers_(parts_) {
     files_.WaitFor(&state_);
@@ -148,6 +150,7 @@ class AbandonedReservationTest : public ::testing::Test {
   DeadlyStore store_;
   RetiringSink sink_;
   StateThread state_;
+  Obligations obligations_;
   CallParts parts_;
   WriterCalls writers_;
   ReaderCalls readers_;

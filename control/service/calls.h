@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "control/api/v1/types.pb.h"
 #include "control/files/granted_files.h"
+#include "control/service/obligations.h"
 #include "control/state/catalog.h"
 #include "control/state/place.h"
 #include "control/state/state_runner.h"
@@ -25,6 +26,7 @@ int64_t NowUnixMs();
 struct CallParts {
   StateRunner* state;
   GrantedFiles* files;
+  Obligations* obligations;
   std::function<int64_t()> now_unix_ms = NowUnixMs;
 };
 

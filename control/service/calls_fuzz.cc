@@ -27,6 +27,7 @@
 #include "control/files/granted_files.h"
 #include "control/service/admin_calls.h"
 #include "control/service/calls.h"
+#include "control/service/obligations.h"
 #include "control/service/reader_calls.h"
 #include "control/service/split_calls.h"
 #include "control/service/split_waiters.h"
@@ -154,7 +155,8 @@ class Coordinator {
         sink_(&files_),
         store_(MemoryStore::OpenEmpty()),
         state_(*Catalog::FromRecords({}, NearLimits()), store_.get(), &sink_),
-        parts_{.state = &state_, .files = &files_},
+        obligations_(&state_, [] {}),
+        parts_{.state = &state_, .files = &files_, .obligations = &obligations_},
         waiters_(1),
         writers_(parts_),
         readers_(parts_),
@@ -284,6 +286,7 @@ class Coordinator {
   Sink sink_;
   const std::unique_ptr<Store> store_;
   Inline state_;
+  Obligations obligations_;
   CallParts parts_;
   SplitWaiters waiters_;
   WriterCalls writers_;

@@ -4,7 +4,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "control/api/names/stream_name.h"
-#include "control/log/log.h"
 #include "control/service/error_details.h"
 #include "mmapcore/crash_point.h"
 
@@ -71,12 +70,9 @@ absl::StatusOr<v1::OpenReaderResponse> ReaderCalls::Open(const std::string& toke
     status = BackRanges(parts_, confirmed->to_back);
   }
   // A session that ended meanwhile left the reservation to this call.
-  const absl::Status cancelled =
-      parts_.state->Run([&](Catalog& catalog) { return catalog.readers().Cancel(reader_id); });
-  if (!cancelled.ok()) {
-    Log(LogLevel::kError, "reader cannot be cancelled",
-        {{"reader", reader_id}, {"reason", cancelled}});
-  }
+  parts_.obligations->Meet("reader is cancelled", reader_id, [reader_id](Catalog& catalog) {
+    return catalog.readers().Cancel(reader_id);
+  });
   return WithDetail(std::move(status), subject);
 }
 

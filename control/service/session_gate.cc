@@ -209,17 +209,7 @@ void SessionGate::OnClosed(ConnectionId connection, const std::string& reason) {
   const std::optional<uint64_t> session = parts_.links->Drop(connection);
   if (!session.has_value()) return;
   Log(LogLevel::kInfo, "connection closed", {{"session", *session}, {"reason", reason}});
-  parts_.state->Post(
-      [session = *session, connection](Catalog& catalog) {
-        return catalog.sessions().ConnectionLost(session, connection);
-      },
-      [session = *session](const absl::Status& status) {
-        // Unavailable: the coordinator is stopping; the next one begins with everybody
-        // disconnected.
-        if (status.ok() || absl::IsUnavailable(status)) return;
-        Log(LogLevel::kError, "lost connection not recorded",
-            {{"session", session}, {"reason", status}});
-      });
+  parts_.obligations->ConnectionLost(*session, connection);
 }
 
 }  // namespace causeway

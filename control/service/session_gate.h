@@ -17,6 +17,7 @@
 #include "control/handoff/handoff_receiver.h"
 #include "control/handoff/handoff_sender.h"
 #include "control/service/calls.h"
+#include "control/service/obligations.h"
 #include "control/service/session_links.h"
 #include "control/service/session_token.h"
 #include "control/state/state_runner.h"
@@ -30,6 +31,7 @@ class SessionGate : public HandoffReceiver {
   struct Parts {
     StateRunner* state;
     GrantedFiles* files;
+    Obligations* obligations;
     SessionLinks* links;
     HandoffSender* handoff;
     std::function<int64_t()> now_unix_ms = NowUnixMs;

@@ -48,7 +48,7 @@ PreferMemoryNode PreferNodeOf(const Request& request) {
                                                     : std::nullopt);
 }
 
-// What is reserved and cannot be given back stays reserved until the next coordinator.
+// Blocks that cannot be freed stay until the range is granted again, or goes with its file.
 void LogIfFailed(const absl::Status& status, std::string_view event, uint64_t id) {
   if (!status.ok()) Log(LogLevel::kError, event, {{"id", id}, {"reason", status}});
 }
@@ -90,9 +90,9 @@ absl::StatusOr<v1::OpenWriterResponse> WriterCalls::Open(const std::string& toke
     status = grant.status();
   }
   // A session that ended meanwhile left the reservation to this call.
-  LogIfFailed(
-      parts_.state->Run([&](Catalog& catalog) { return catalog.writers().Cancel(lane_id); }),
-      "lane cannot be cancelled", lane_id);
+  parts_.obligations->Meet("lane is cancelled", lane_id, [lane_id](Catalog& catalog) {
+    return catalog.writers().Cancel(lane_id);
+  });
   return WithDetail(std::move(status), subject);
 }
 
@@ -140,9 +140,9 @@ absl::StatusOr<v1::GrantSegmentResponse> WriterCalls::Grant(
     if (absl::IsDataLoss(status)) return WithDetail(std::move(status), subject);
   }
   LogIfFailed(parts_.files->Free(reserved->to_back), "segment cannot be freed", extent_id);
-  LogIfFailed(parts_.state->Run(
-                  [&](Catalog& catalog) { return catalog.writers().CancelSegment(extent_id); }),
-              "segment cannot be cancelled", extent_id);
+  parts_.obligations->Meet("segment is cancelled", extent_id, [extent_id](Catalog& catalog) {
+    return catalog.writers().CancelSegment(extent_id);
+  });
   return WithDetail(std::move(status), subject);
 }
 
@@ -161,10 +161,14 @@ absl::Status WriterCalls::Return(const std::string& token_sha256,
   // A range that keeps its blocks is emptied before anybody gets it again: the return stands.
   LogIfFailed(parts_.files->Free(returning->to_back), "segment cannot be freed", extent_id);
   CAUSEWAY_CRASH_POINT("coordinator.return_segment.freed");
-  return WithDetail(parts_.state->Run([&](Catalog& catalog) {
+  const auto finish = [extent_id](Catalog& catalog) {
     return catalog.writers().FinishReturn(extent_id);
-  }),
-                    subject);
+  };
+  const absl::Status finished = parts_.state->Run(finish);
+  if (!absl::IsResourceExhausted(finished)) return WithDetail(finished, subject);
+  // The writer has nothing more to do with it.
+  parts_.obligations->Meet("segment is returned", extent_id, finish);
+  return absl::OkStatus();
 }
 
 absl::Status WriterCalls::Close(const std::string& token_sha256,
