@@ -166,7 +166,7 @@ void FaultVfs::Fail(int64_t first, int64_t last, Fault fault) {
 
 void FaultVfs::FailNextSync() { fail_next_sync_ = true; }
 
-void FaultVfs::CutPower(int64_t call) { cut_at_ = call; }
+void FaultVfs::CutPower(int64_t call) { cut_at_ = std::min(call, cut_at_.value_or(call)); }
 
 std::optional<FaultVfs::Fault> FaultVfs::Count(Call call) {
   ++calls_;

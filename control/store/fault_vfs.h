@@ -38,7 +38,8 @@ class FaultVfs {
   // The next sync fails.
   void FailNextSync();
 
-  // Just before call `call`, the power goes: the disks stay as they are, every later call fails.
+  // Just before call `call`, or the earliest of several, the power goes: the disks stay as they
+  // are, every later call fails.
   void CutPower(int64_t call);
 
   int64_t calls() const { return calls_; }
