@@ -5,9 +5,11 @@
 
 #include <atomic>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "tests/bench/job.h"
+#include "tests/bench/system_call_counter.h"
 
 namespace causeway::bench {
 
@@ -44,7 +46,7 @@ class JobFeed {
   const uint64_t processes_;
   uint64_t meetings_ = 0;
   uint64_t faults_before_ = 0;
-  int counter_ = -1;  // of system calls
+  std::optional<SystemCallCounter> counter_;
 };
 
 }  // namespace causeway::bench

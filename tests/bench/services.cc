@@ -47,12 +47,13 @@ int RouDiMain() {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Services>> Services::Start(std::span<const Party* const> parties,
-                                                          std::span<const size_t> frame_bytes) {
+                                                          std::span<const size_t> frame_bytes,
+                                                          const std::string& volatile_parent) {
   sigset_t before;
   sigprocmask(SIG_SETMASK, nullptr, &before);
   absl::StatusOr<ProcessGroup> group = ProcessGroup::Create();
   if (!group.ok()) return group.status();
-  std::unique_ptr<Services> services(new Services(*std::move(group)));
+  std::unique_ptr<Services> services(new Services(*std::move(group), volatile_parent));
   if (Any(parties, &Party::needs_coordinator)) {
     int signal = 0;
     services->coordinator_status_ = services->coordinator_.Start(services->group_, signal);

@@ -21,10 +21,11 @@ namespace causeway::bench {
 class Services {
  public:
   // Starts what `parties` need for frames of these sizes. What cannot be started is told by
-  // Missing().
+  // Missing(). `volatile_parent`: as of EphemeralCoordinator.
   // Errors: as ProcessGroup::Create().
   static absl::StatusOr<std::unique_ptr<Services>> Start(std::span<const Party* const> parties,
-                                                         std::span<const size_t> frame_bytes);
+                                                         std::span<const size_t> frame_bytes,
+                                                         const std::string& volatile_parent = "");
 
   // Ends them.
   ~Services();
@@ -35,7 +36,8 @@ class Services {
   const std::string& coordinator_dir() const { return coordinator_.dir(); }
 
  private:
-  explicit Services(ProcessGroup group) : coordinator_(""), group_(std::move(group)) {}
+  Services(ProcessGroup group, const std::string& volatile_parent)
+      : coordinator_(volatile_parent), group_(std::move(group)) {}
 
   absl::Status StartRouDi(std::span<const size_t> frame_bytes);
 
