@@ -131,7 +131,8 @@ void LaneRegistry::ObeySnapshot() {
   Readers unknown_readers;
   {
     absl::MutexLock lock(&mutex_);
-    const auto keep = [&](auto& all, auto& known, auto& unknown) {
+    const auto keep = [&](auto& all, auto& known,
+                          auto& unknown) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
       for (const auto& [id, opened] : all) {
         (granted_files.contains(opened.file_id) ? known : unknown).emplace(id, opened);
       }
