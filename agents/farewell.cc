@@ -1,8 +1,10 @@
 #include "agents/farewell.h"
 
 #include <poll.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <deque>
 #include <optional>
 #include <thread>
@@ -64,7 +66,11 @@ std::optional<v1::HandoffEvent> AwaitAnswer(const HandoffConnection& connection)
 // True: there is nothing more to be said.
 bool Tell(const Farewell& farewell) {
   absl::StatusOr<HandoffConnection> connection = HandoffConnection::Connect(farewell.dir);
-  if (!connection.ok()) return absl::IsInvalidArgument(connection.status());
+  if (!connection.ok()) {
+    // A directory that has been removed took along the state that knew the session.
+    return absl::IsInvalidArgument(connection.status()) ||
+           (access(farewell.dir.c_str(), F_OK) != 0 && errno == ENOENT);
+  }
   ForkGuard::Remember(connection->fd());
   v1::HandoffRequest request;
   *request.mutable_hello() = farewell.hello;
