@@ -408,7 +408,15 @@ TEST_F(CoordinatorCallsTest, SplitsAFileThatAUserBrought) {
   open_split.set_source_file_id(brought_source.file_id());
   open_split.set_target_file_id(brought_target.file_id());
   open_split.set_length(length);
+  open_split.set_extent_bytes(100);
+  EXPECT_EQ(FieldOf(owner_calls.OpenSplit(open_split).status()), "extent_bytes");
   open_split.set_extent_bytes(2 * PageSize());
+  open_split.set_length(length + 1);
+  EXPECT_EQ(FieldOf(owner_calls.OpenSplit(open_split).status()), "length");
+  open_split.set_length(length);
+  open_split.set_target_file_id(brought_source.file_id());
+  EXPECT_EQ(FieldOf(owner_calls.OpenSplit(open_split).status()), "target_file_id");
+  open_split.set_target_file_id(brought_target.file_id());
   const absl::StatusOr<v1::OpenSplitResponse> split = owner_calls.OpenSplit(open_split);
   ASSERT_THAT(split, IsOk());
   EXPECT_EQ(split->extent_count(), 2u);

@@ -1,11 +1,13 @@
 #include "control/service/split_calls.h"
 
 #include <algorithm>
+#include <string_view>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "control/api/names/stream_name.h"
 #include "control/service/error_details.h"
+#include "mmapcore/page.h"
 
 namespace causeway {
 namespace {
@@ -41,11 +43,17 @@ absl::Status CheckName(const std::string& job) {
   return WithDetail(ValidateJobName(job), {.field = "name"});
 }
 
+// The field that is to blame if the catalog finds an argument invalid, in the order of its checks.
+std::string_view FieldAtFault(const v1::OpenSplitRequest& request) {
+  if (request.source_file_id() == request.target_file_id()) return "target_file_id";
+  return IsPageAligned(request.extent_bytes()) ? "length" : "extent_bytes";
+}
+
 }  // namespace
 
 absl::StatusOr<v1::OpenSplitResponse> SplitCalls::Open(const std::string& token_sha256,
                                                        const v1::OpenSplitRequest& request) {
-  const ErrorSubject subject = {.field = "extent_bytes",
+  const ErrorSubject subject = {.field = FieldAtFault(request),
                                 .resource_type = kSplitResource,
                                 .resource_name = QuotedName(request.name())};
   if (absl::Status bad = CheckName(request.name()); !bad.ok()) return bad;

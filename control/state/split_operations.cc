@@ -124,6 +124,11 @@ absl::StatusOr<records::Split> SplitOperations::Open(const OpenSplit& request) {
     return absl::InvalidArgumentError(
         absl::StrCat("source and target are the same file ", request.source_file_id));
   }
+  if (!IsPageAligned(request.extent_bytes)) {
+    return absl::InvalidArgumentError(absl::StrCat("extent_bytes is ", request.extent_bytes,
+                                                   ", not a multiple of the page size ",
+                                                   PageSize()));
+  }
   const auto source = FindUnused(books_, request.session_id, request.source_file_id, "source");
   if (!source.ok()) return source.status();
   const auto target = FindUnused(books_, request.session_id, request.target_file_id, "target");
@@ -135,11 +140,6 @@ absl::StatusOr<records::Split> SplitOperations::Open(const OpenSplit& request) {
   for (const absl::Status& status : {CheckLength(**source, request.length, "source"),
                                      CheckLength(**target, request.length, "target")}) {
     if (!status.ok()) return status;
-  }
-  if (!IsPageAligned(request.extent_bytes)) {
-    return absl::InvalidArgumentError(absl::StrCat("extent_bytes is ", request.extent_bytes,
-                                                   ", not a multiple of the page size ",
-                                                   PageSize()));
   }
   if (const records::Split* other = books_.splits.FindByName(request.name); other != nullptr) {
     return absl::AlreadyExistsError(
