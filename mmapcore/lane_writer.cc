@@ -196,7 +196,10 @@ Refusal LaneWriter::Roll(uint64_t length) {
   if (passing) next = segments_.TakePassage(length, frames);
   if (next == nullptr) {
     CAUSEWAY_CRASH_POINT("writer.roll.lane_full");
-    if (!passing && segments_.RequestFor(length)) supply_waits_.Add(1);
+    if (!passing && segments_.RequestFor(length)) {
+      supply_waits_.Add(1);
+      segments_.GrowForNextTime(length);
+    }
     held_bytes_.store(segments_.held_bytes(), std::memory_order_relaxed);
     segment_waits_.Add(1);
     // Whoever tries again at once should not take the cursors' lines away from busy readers.

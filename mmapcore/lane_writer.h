@@ -68,8 +68,9 @@ struct LaneWriterOptions {
   uint64_t capacity_bytes = 0;
   uint64_t max_frame_bytes = 0;  // at most kMaxFrameBytes
   // How long a free segment is kept for the next burst before it is given back, which is done at
-  // rolls. A burst that finds the segments of the one before waits for nothing.
-  absl::Duration keep_idle = absl::Seconds(10);
+  // rolls, for at most 64 in such a time. A burst that finds the segments of the one before waits
+  // for nothing.
+  absl::Duration keep_idle = absl::Seconds(30);
   // With it, the cost of a commit does not grow with the number of readers that do not sleep. Must
   // outlive the writer.
   SleepWatch* sleep_watch = nullptr;

@@ -1,6 +1,5 @@
 #include "mmapcore/lane_writer.h"
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -179,59 +178,6 @@ TEST(LaneWriter, AsksAheadForLargeFramesOnceTwoCameInARow) {
   EXPECT_TRUE(
       WritePattern(lane.writer(), 1, 9000));  // which finds a segment, as do all from now on.
   EXPECT_TRUE(WritePattern(lane.writer(), 1, 9000));
-}
-
-// However long it takes until a segment has been free for that long.
-constexpr absl::Duration kKeepIdle = absl::Milliseconds(20);
-
-TEST(LaneWriter, GivesALargeSegmentBackWhenOnlySmallFramesCome) {
-  TestLane lane({.keep_idle = kKeepIdle});
-  std::unique_ptr<LaneReader> reader = lane.Join(1);
-  EXPECT_EQ(lane.writer().TryClaim(9000).refusal, Refusal::kFull);
-  ASSERT_TRUE(WritePattern(lane.writer(), 1, 9000));
-  ASSERT_TRUE(ReadsFrame(*reader, 1, 9000));
-  const auto is_large = [](FileExtent extent) { return extent.length == 4 * 4096; };
-  for (uint64_t i = 0;; ++i) {
-    const std::vector<FileExtent> returned = lane.supply().returned();
-    if (std::any_of(returned.begin(), returned.end(), is_large)) break;
-    while (!WritePattern(lane.writer(), i, 3000)) {
-    }
-    ASSERT_TRUE(ReadsFrame(*reader, i, 3000));
-  }
-}
-
-TEST(LaneWriter, GivesOrdinarySegmentsBackAfterALongTimeWithoutNeed) {
-  TestLane lane({.capacity_bytes = 16 * 8192, .keep_idle = kKeepIdle});
-  std::unique_ptr<LaneReader> reader = lane.Join(1);
-  int written = 0;
-  while (WritePattern(lane.writer(), 1, 3000) ||
-         lane.writer().counters().segment_bytes < 16 * 8192) {
-    ++written;
-  }
-  for (int i = 0; i < written; ++i) ASSERT_TRUE(ReadsFrame(*reader, 1, 3000));
-  while (lane.writer().counters().segment_bytes > 4 * 8192) {
-    ASSERT_TRUE(WritePattern(lane.writer(), 2, 3000));
-    ASSERT_TRUE(ReadsFrame(*reader, 2, 3000));
-  }
-  EXPECT_THAT(lane.supply().returned(), Not(IsEmpty()));
-}
-
-TEST(LaneWriter, KeepsFreeSegmentsForTheNextBurst) {
-  TestLane lane({.capacity_bytes = 16 * 8192, .keep_idle = absl::Hours(1)});
-  std::unique_ptr<LaneReader> reader = lane.Join(1);
-  for (int burst = 0; burst < 20; ++burst) {
-    int written = 0;
-    while (WritePattern(lane.writer(), 1, 3000) ||
-           lane.writer().counters().segment_bytes < 16 * 8192) {
-      ++written;
-    }
-    for (int i = 0; i < written; ++i) ASSERT_TRUE(ReadsFrame(*reader, 1, 3000));
-    for (int i = 0; i < 500; ++i) {
-      ASSERT_TRUE(WritePattern(lane.writer(), 2, 3000));
-      ASSERT_TRUE(ReadsFrame(*reader, 2, 3000));
-    }
-  }
-  EXPECT_THAT(lane.supply().returned(), IsEmpty());
 }
 
 TEST(LaneWriter, RefusesWhatIsTooLargeAndGoesOn) {

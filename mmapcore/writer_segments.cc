@@ -23,6 +23,9 @@ namespace {
 // Segments taken from the supply in one roll.
 constexpr int kMaxAdoptions = 16;
 
+// Segments given back in the time for which a free one is kept.
+constexpr int64_t kShedInKeepIdle = 64;
+
 uint64_t SegmentBytesNeeded(uint64_t frame_bytes) {
   // Fits: frames are at most kMaxFrameBytes long.
   return std::max(*RoundUpToPage(SegmentBytesForFrame(frame_bytes)), kMinSegmentBytes);
@@ -166,6 +169,11 @@ bool WriterSegments::RequestFor(uint64_t length) {
   return true;
 }
 
+void WriterSegments::GrowForNextTime(uint64_t length) {
+  if (SegmentBytesNeeded(length) > segment_bytes_ && !last_was_large_) return;
+  goal_bytes_ = std::max(goal_bytes_, 2 * held_bytes_);
+}
+
 void WriterSegments::RequestAhead(uint64_t length) {
   const uint64_t needed = SegmentBytesNeeded(length);
   const bool is_large = needed > segment_bytes_;
@@ -175,23 +183,28 @@ void WriterSegments::RequestAhead(uint64_t length) {
         return more_large ? segment->extent.length >= needed
                           : segment->extent.length <= segment_bytes_;
       }));
-  if (free >= Reserve()) return;
+  const uint64_t bytes = more_large ? needed : segment_bytes_;
+  if (free >= Reserve() && held_bytes_ + bytes > goal_bytes_) return;
   if (free == 0 && !more_large) {
     RequestFor(0);
     return;
   }
   // Nothing is given back for what need not come.
-  const uint64_t bytes = more_large ? needed : segment_bytes_;
   if (held_bytes_ + bytes <= capacity_bytes_) supply_->RequestAhead(bytes);
 }
 
 void WriterSegments::ShedIdle() {
   if (free_.size() <= Reserve()) return;
-  const int64_t idle_before = Deadline::NowNanos() - keep_idle_nanos_;
+  const int64_t now = Deadline::NowNanos();
+  if (now < no_shedding_before_nanos_) return;
+  const int64_t idle_before = now - keep_idle_nanos_;
   const auto idle = std::find_if(free_.begin(), free_.end(), [&](const auto& segment) {
     return segment->idle_since_nanos <= idle_before;
   });
-  if (idle != free_.end()) GiveBack(idle);
+  if (idle == free_.end()) return;
+  GiveBack(idle);
+  no_shedding_before_nanos_ = now + keep_idle_nanos_ / kShedInKeepIdle;
+  goal_bytes_ = 0;
 }
 
 void WriterSegments::GiveBack(FreeList::iterator segment) {

@@ -86,12 +86,21 @@ class WriterSegments {
   // not enough, readers must leave some first, and the result is false.
   bool RequestFor(uint64_t length);
 
-  // Asks for a segment if fewer are free than Reserve() says. `length`: of the frame that the
-  // current one was taken for. One frame that is too large for an ordinary segment does not
-  // announce another, but two in a row do: then the next one is to find its segment, too.
+  // A claim of `length` bytes waits for a segment although the lane may grow. From now on the lane
+  // is to have twice what it has, so that readers that lag as much again, or up to twice as much,
+  // cost no wait: each wait makes the next one rarer, and the capacity bounds how many there can
+  // be. A single frame that is too large for an ordinary segment tells nothing of readers that lag.
+  void GrowForNextTime(uint64_t length);
+
+  // Asks for a segment if fewer are free than Reserve() says, or the lane has less than
+  // GrowForNextTime() wants. `length`: of the frame that the current one was taken for. One frame
+  // that is too large for an ordinary segment does not announce another, but two in a row do: then
+  // the next one is to find its segment, too.
   void RequestAhead(uint64_t length);
 
-  // Gives back a segment that has been free for `keep_idle`, beyond the reserve.
+  // Gives back a segment that has been free for `keep_idle`, beyond the reserve; the lane is then
+  // not to grow for any earlier wait. One after the other, over some time: a grant that is needed
+  // meanwhile does not stand in a queue behind hundreds that go back.
   void ShedIdle();
 
   Segment& current() { return *retained_.back(); }
@@ -115,11 +124,13 @@ class WriterSegments {
   uint64_t segment_bytes_;
   uint64_t capacity_bytes_;
   int64_t keep_idle_nanos_;
+  int64_t no_shedding_before_nanos_ = 0;
   SegmentSupply* supply_;
   std::deque<std::unique_ptr<Segment>> retained_;  // in the lane's order; the last is the current
   FreeList free_;                                  // the last was used last
   uint64_t held_bytes_ = 0;
   uint64_t free_bytes_ = 0;      // of held_bytes_
+  uint64_t goal_bytes_ = 0;      // that held_bytes_ is to become, within the capacity
   bool last_was_large_ = false;  // the frame that RequestAhead() was last called for
   uint64_t generation_ = 0;      // uses so far
   uint64_t next_position_ = 0;   // base of the next use
