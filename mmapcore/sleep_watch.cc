@@ -1,8 +1,11 @@
 #include "mmapcore/sleep_watch.h"
 
-#include <algorithm>
+#include <atomic>
 #include <cstddef>
+#include <cstdint>
+#include <thread>
 #include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "mmapcore/background_thread.h"
@@ -11,12 +14,32 @@
 namespace causeway {
 namespace {
 
-// One is the watch's own attention.
+// Of one thread. One more word is its own attention.
 constexpr size_t kMostDoorbells = kMaxWaitedWords - 1;
 
 }  // namespace
 
-SleepWatch::~SleepWatch() {
+bool SleepWatch::Watch(QuietLane* lane) {
+  for (Part& part : parts_) {
+    const Part::Answer answer = part.Watch(lane, &resumed_);
+    if (answer != Part::Answer::kNoRoom) return answer == Part::Answer::kQuiet;
+  }
+  return false;
+}
+
+void SleepWatch::Remove(QuietLane* lane) {
+  for (Part& part : parts_) {
+    if (part.Remove(lane)) return;
+  }
+}
+
+void SleepWatch::ReadersChanged() {
+  // Without a lock, which of them has the lane cannot be known. A thread that finds nothing new
+  // goes back to sleep.
+  for (Part& part : parts_) part.ReadersChanged();
+}
+
+SleepWatch::Part::~Part() {
   std::thread thread;
   {
     absl::MutexLock lock(&mutex_);
@@ -27,43 +50,45 @@ SleepWatch::~SleepWatch() {
   if (thread.joinable()) thread.join();
 }
 
-bool SleepWatch::Watch(QuietLane* lane) {
+SleepWatch::Part::Answer SleepWatch::Part::Watch(QuietLane* lane, std::atomic<uint64_t>* resumed) {
   absl::MutexLock lock(&mutex_);
-  if (DoorbellCount() + lane->DoorbellCount() > kMostDoorbells) return false;
+  if (DoorbellCount() + lane->DoorbellCount() > kMostDoorbells) return Answer::kNoRoom;
   if (!thread_.joinable()) {
-    absl::StatusOr<std::thread> thread = StartBackgroundThread("causeway-sleep", [this] { Run(); });
-    if (!thread.ok()) return false;
+    absl::StatusOr<std::thread> thread =
+        StartBackgroundThread("causeway-sleep", [this, resumed] { Run(resumed); });
+    if (!thread.ok()) return Answer::kLooks;
     thread_ = *std::move(thread);
   }
-  if (!lane->GoQuiet()) return false;
+  if (!lane->GoQuiet()) return Answer::kLooks;
   lanes_.push_back(lane);
   attention_.Raise();
-  return true;
+  return Answer::kQuiet;
 }
 
-void SleepWatch::Remove(QuietLane* lane) {
+bool SleepWatch::Part::Remove(QuietLane* lane) {
   absl::MutexLock lock(&mutex_);
-  lanes_.erase(std::remove(lanes_.begin(), lanes_.end(), lane), lanes_.end());
+  return std::erase(lanes_, lane) != 0;
 }
 
-size_t SleepWatch::DoorbellCount() const {
+size_t SleepWatch::Part::DoorbellCount() const {
   size_t count = 0;
   for (const QuietLane* lane : lanes_) count += lane->DoorbellCount();
   return count;
 }
 
-void SleepWatch::Run() {
+void SleepWatch::Part::Run(std::atomic<uint64_t>* resumed) {
   std::vector<WaitedWord> words;
   while (true) {
     // Before the lanes are looked at: what changes after this load ends the wait.
     const uint32_t attention_seen = attention_.count();
-    if (!Prepare(attention_seen, &words)) return;
+    if (!Prepare(attention_seen, &words, resumed)) return;
     WaitForAny(words, Deadline::Infinite());
     attention_.EndSleep();
   }
 }
 
-bool SleepWatch::Prepare(uint32_t attention_seen, std::vector<WaitedWord>* words) {
+bool SleepWatch::Part::Prepare(uint32_t attention_seen, std::vector<WaitedWord>* words,
+                               std::atomic<uint64_t>* resumed) {
   absl::MutexLock lock(&mutex_);
   words->clear();
   words->push_back(attention_.BeginSleep(attention_seen));
@@ -72,13 +97,11 @@ bool SleepWatch::Prepare(uint32_t attention_seen, std::vector<WaitedWord>* words
     const size_t before = words->size();
     if (lane->ListDoorbells(words) && words->size() <= kMaxWaitedWords) return true;
     words->resize(before);
-    resumed_.fetch_add(1, std::memory_order_relaxed);
+    resumed->fetch_add(1, std::memory_order_relaxed);
     lane->Resume();
     return false;
   };
-  lanes_.erase(
-      std::remove_if(lanes_.begin(), lanes_.end(), [&](QuietLane* lane) { return !keep(lane); }),
-      lanes_.end());
+  std::erase_if(lanes_, [&](QuietLane* lane) { return !keep(lane); });
   return true;
 }
 

@@ -9,7 +9,9 @@
 #ifndef CAUSEWAY_MMAPCORE_SLEEP_WATCH_H_
 #define CAUSEWAY_MMAPCORE_SLEEP_WATCH_H_
 
+#include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <thread>
 #include <vector>
@@ -20,7 +22,8 @@
 
 namespace causeway {
 
-// What a writer does for the watch. All are called with the watch's lock held.
+// What a writer does for the watch. All are called with a lock of the watch held, which is the same
+// one from GoQuiet() to Resume().
 class QuietLane {
  public:
   virtual ~QuietLane() = default;
@@ -41,18 +44,21 @@ class QuietLane {
   virtual void Resume() = 0;
 };
 
-// One for each process that writes. Thread-safe. The thread is started by the first lane that goes
-// quiet, and takes none of the process's signals.
+// One for each process that writes. Thread-safe. Its threads, one for each 127 doorbells, are
+// started by the lanes that go quiet, and take none of the process's signals.
 class SleepWatch {
  public:
+  // 2,032 doorbells. Beyond them a commit costs its look again, and no thread.
+  static constexpr size_t kMostThreads = 16;
+
   SleepWatch() = default;
   // Lanes must have been removed before.
-  ~SleepWatch();
+  ~SleepWatch() = default;
   SleepWatch(const SleepWatch&) = delete;
   SleepWatch& operator=(const SleepWatch&) = delete;
 
-  // Lets the lane go quiet. False, and it goes on to look: a reader sleeps, the watch has as many
-  // doorbells as it can wait for (127), or no thread can be started. On the writer's thread; for a
+  // Lets the lane go quiet. False, and it goes on to look: a reader sleeps, no thread of the watch
+  // can wait for as many doorbells more, or no thread can be started. On the writer's thread; for a
   // lane that is not watched. Does not block for longer than a lane takes to resume.
   bool Watch(QuietLane* lane);
 
@@ -60,23 +66,40 @@ class SleepWatch {
   void Remove(QuietLane* lane);
 
   // The watched lane's readers have changed. Never blocks.
-  void ReadersChanged() { attention_.Raise(); }
+  void ReadersChanged();
 
   // How often a lane has been made to look again.
   uint64_t resumed() const { return resumed_.load(std::memory_order_relaxed); }
 
  private:
-  void Run() ABSL_LOCKS_EXCLUDED(mutex_);
-  // Everything to wait for; resumes lanes whose readers sleep. False: to stop.
-  bool Prepare(uint32_t attention_seen, std::vector<WaitedWord>* words) ABSL_LOCKS_EXCLUDED(mutex_);
-  size_t DoorbellCount() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The lanes that one thread watches. A lane is in one part at most, under whose lock alone it
+  // goes quiet and resumes.
+  class Part {
+   public:
+    Part() = default;
+    ~Part();
 
-  Attention attention_;
+    enum class Answer { kQuiet, kLooks, kNoRoom };
+    Answer Watch(QuietLane* lane, std::atomic<uint64_t>* resumed);
+    bool Remove(QuietLane* lane);
+    void ReadersChanged() { attention_.Raise(); }
+
+   private:
+    void Run(std::atomic<uint64_t>* resumed) ABSL_LOCKS_EXCLUDED(mutex_);
+    // Everything to wait for; resumes lanes whose readers sleep. False: to stop.
+    bool Prepare(uint32_t attention_seen, std::vector<WaitedWord>* words,
+                 std::atomic<uint64_t>* resumed) ABSL_LOCKS_EXCLUDED(mutex_);
+    size_t DoorbellCount() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+    Attention attention_;
+    absl::Mutex mutex_;
+    std::vector<QuietLane*> lanes_ ABSL_GUARDED_BY(mutex_);
+    std::thread thread_ ABSL_GUARDED_BY(mutex_);
+    bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  };
+
   std::atomic<uint64_t> resumed_{0};
-  absl::Mutex mutex_;
-  std::vector<QuietLane*> lanes_ ABSL_GUARDED_BY(mutex_);
-  std::thread thread_ ABSL_GUARDED_BY(mutex_);
-  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  std::array<Part, kMostThreads> parts_;  // after resumed_, to which their threads add
 };
 
 }  // namespace causeway

@@ -1,6 +1,7 @@
 #include "mmapcore/sleep_watch.h"
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <thread>
@@ -75,15 +76,37 @@ TEST(SleepWatch, FindsASleeperWhenTheReadersChange) {
   lane.resumed.WaitForNotification();
 }
 
+TEST(SleepWatch, WatchesMoreLanesThanOneThreadCanWaitFor) {
+  SleepWatch watch;
+  std::vector<std::unique_ptr<OneDoorbell>> lanes;
+  for (int i = 0; i < 300; ++i) {
+    lanes.push_back(std::make_unique<OneDoorbell>());
+    ASSERT_TRUE(watch.Watch(lanes.back().get()));
+  }
+  for (const size_t i : {0, 126, 127, 254, 299}) {
+    lanes[i]->asleep = true;
+    Ring(lanes[i]->doorbell);
+    lanes[i]->resumed.WaitForNotification();
+  }
+  EXPECT_EQ(watch.resumed(), 5u);
+  for (const auto& lane : lanes) watch.Remove(lane.get());
+}
+
 TEST(SleepWatch, RefusesMoreDoorbellsThanItCanWaitFor) {
   SleepWatch watch;
-  OneDoorbell many(127);
+  OneDoorbell too_many(128);
+  EXPECT_FALSE(watch.Watch(&too_many));
+  std::vector<std::unique_ptr<OneDoorbell>> lanes;
+  for (size_t i = 0; i < SleepWatch::kMostThreads; ++i) {
+    lanes.push_back(std::make_unique<OneDoorbell>(127));
+    ASSERT_TRUE(watch.Watch(lanes.back().get()));
+  }
   OneDoorbell one;
-  ASSERT_TRUE(watch.Watch(&many));
   EXPECT_FALSE(watch.Watch(&one));
-  watch.Remove(&many);
+  watch.Remove(lanes[7].get());
   EXPECT_TRUE(watch.Watch(&one));
   watch.Remove(&one);
+  for (const auto& lane : lanes) watch.Remove(lane.get());
 }
 
 // Streams until the writer is quiet, then sends frame by frame to readers that park: a frame that
