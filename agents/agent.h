@@ -44,8 +44,10 @@ struct AgentEvent {
                       // it has forgotten a writer or a reader, which is fenced
   };
   Kind kind;
-  uint64_t session_id;
-  std::string text;  // one line: who, which lane, why
+  uint64_t session_id = 0;
+  uint64_t lane_id = 0;    // that it is about; 0: about none
+  uint64_t reader_id = 0;  // the same
+  std::string text;        // one line: who, which lane, why
 };
 
 struct AgentOptions {

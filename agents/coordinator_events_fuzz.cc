@@ -44,8 +44,7 @@ constexpr uint64_t kAttackedReader = 8;
 // does not.
 class AttackedAgent {
  public:
-  explicit AttackedAgent(FuzzInput& input)
-      : input_(input), registry_([](AgentEvent::Kind, std::string) {}) {
+  explicit AttackedAgent(FuzzInput& input) : input_(input), registry_([](const AgentEvent&) {}) {
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0) {
       Fail("socketpair");

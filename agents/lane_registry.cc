@@ -204,8 +204,10 @@ void LaneRegistry::ObeyReaderJoined(HandoffMessage message) {
   }
   if (!status.ok()) return Reject(absl::StrCat(joined.label(), ": ", status.message()));
   CAUSEWAY_CRASH_POINT("agent.roster.reader_joined");
-  tell_(AgentEvent::Kind::kReaderJoined,
-        absl::StrFormat("%s reads lane %d", joined.label(), joined.lane_id()));
+  tell_({.kind = AgentEvent::Kind::kReaderJoined,
+         .lane_id = joined.lane_id(),
+         .reader_id = joined.reader_id(),
+         .text = absl::StrFormat("%s reads lane %d", joined.label(), joined.lane_id())});
 }
 
 void LaneRegistry::ObeyReaderLeft(HandoffMessage message) {
@@ -217,9 +219,12 @@ void LaneRegistry::ObeyReaderLeft(HandoffMessage message) {
   }
   if (!lane->Leave(left.reader_id(), left.roster_version())) return;
   CAUSEWAY_CRASH_POINT("agent.roster.reader_left");
-  tell_(AgentEvent::Kind::kReaderLeft,
-        absl::StrFormat("reader %d of lane %d: %s", left.reader_id(), left.lane_id(),
-                        EndCauseName(FromWire(left.cause()).value_or(EndCause::kClosed))));
+  tell_(
+      {.kind = AgentEvent::Kind::kReaderLeft,
+       .lane_id = left.lane_id(),
+       .reader_id = left.reader_id(),
+       .text = absl::StrFormat("reader %d of lane %d: %s", left.reader_id(), left.lane_id(),
+                               EndCauseName(FromWire(left.cause()).value_or(EndCause::kClosed)))});
 }
 
 void LaneRegistry::ObeyLaneOpened(HandoffMessage message) {
@@ -247,8 +252,10 @@ void LaneRegistry::ObeyLaneOpened(HandoffMessage message) {
   }
   if (!status.ok()) return Reject(absl::StrCat(opened.label(), ": ", status.message()));
   CAUSEWAY_CRASH_POINT("agent.lane.opened");
-  tell_(AgentEvent::Kind::kLaneOpened,
-        absl::StrFormat("%s for reader %d", opened.label(), opened.reader_id()));
+  tell_({.kind = AgentEvent::Kind::kLaneOpened,
+         .lane_id = opened.lane_id(),
+         .reader_id = opened.reader_id(),
+         .text = absl::StrFormat("%s for reader %d", opened.label(), opened.reader_id())});
 }
 
 void LaneRegistry::ObeyLaneEnded(HandoffMessage message) {
@@ -265,8 +272,11 @@ void LaneRegistry::ObeyLaneEnded(HandoffMessage message) {
   CAUSEWAY_CRASH_POINT("agent.lane.ends");
   lanes->EndLane(ended.lane_id(), *cause);
   CAUSEWAY_CRASH_POINT("agent.lane.ended");
-  tell_(AgentEvent::Kind::kLaneEnded, absl::StrFormat("lane %d for reader %d: %s", ended.lane_id(),
-                                                      ended.reader_id(), EndCauseName(*cause)));
+  tell_({.kind = AgentEvent::Kind::kLaneEnded,
+         .lane_id = ended.lane_id(),
+         .reader_id = ended.reader_id(),
+         .text = absl::StrFormat("lane %d for reader %d: %s", ended.lane_id(), ended.reader_id(),
+                                 EndCauseName(*cause))});
 }
 
 void LaneRegistry::ObeyBrought(const v1::FileBrought& brought) {

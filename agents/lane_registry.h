@@ -37,8 +37,8 @@ namespace causeway {
 // lane would break the rule that a lane has one writer.
 class LaneRegistry {
  public:
-  // Called from the events' thread, without a lock.
-  using Tell = std::function<void(AgentEvent::Kind kind, std::string text)>;
+  // Called from the events' thread, without a lock. The session is not filled in.
+  using Tell = std::function<void(AgentEvent event)>;
 
   explicit LaneRegistry(Tell tell) : tell_(std::move(tell)) {}
 
@@ -122,7 +122,9 @@ class LaneRegistry {
   void ObeyBrought(const v1::FileBrought& brought);
   void ObeyKept();
   bool Keep(HandoffMessage& message);
-  void Reject(const std::string& text) { tell_(AgentEvent::Kind::kRejected, text); }
+  void Reject(const std::string& text) {
+    tell_({.kind = AgentEvent::Kind::kRejected, .text = text});
+  }
 
   const Tell tell_;
 

@@ -22,8 +22,7 @@ constexpr uint64_t kCursorFile = 107;
 
 class LaneRegistryTest : public ::testing::Test {
  protected:
-  LaneRegistryTest()
-      : registry_([this](AgentEvent::Kind kind, std::string) { told_.push_back(kind); }) {
+  LaneRegistryTest() : registry_([this](const AgentEvent& event) { told_.push_back(event.kind); }) {
     stream_.AddWriter(1);
     stream_.AddReader(7);
     lane_ = stream_.shared_writer(1);

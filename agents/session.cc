@@ -87,7 +87,7 @@ absl::StatusOr<std::shared_ptr<Session>> Session::Attach(AgentOptions options) {
 Session::Session(AgentOptions options)
     : options_(std::move(options)),
       client_(options_.dir, options_.rpc_timeout),
-      registry_([this](AgentEvent::Kind kind, std::string text) { Tell(kind, std::move(text)); }) {}
+      registry_([this](AgentEvent event) { Tell(std::move(event)); }) {}
 
 absl::Status Session::Start() {
   absl::StatusOr<std::unique_ptr<CallQueue>> calls = CallQueue::Start();
@@ -131,9 +131,9 @@ absl::Status Session::OnWelcome(const v1::Welcome& welcome) {
   session_id_.store(welcome.session_id(), std::memory_order_relaxed);
   registry_.Connected(welcome.resumed());
   calls_->RetryNow();
-  Tell(welcome.resumed() ? AgentEvent::Kind::kReattached : AgentEvent::Kind::kAttached,
-       absl::StrFormat("session %d with coordinator epoch %d", welcome.session_id(),
-                       welcome.coordinator_epoch()));
+  Tell({.kind = welcome.resumed() ? AgentEvent::Kind::kReattached : AgentEvent::Kind::kAttached,
+        .text = absl::StrFormat("session %d with coordinator epoch %d", welcome.session_id(),
+                                welcome.coordinator_epoch())});
   return absl::OkStatus();
 }
 
@@ -142,9 +142,9 @@ absl::Status Session::OnEvent(HandoffMessage message) {
     EndWith(absl::FailedPreconditionError(absl::StrFormat("session %d (%s) was evicted: %s",
                                                           session_id(), options_.name,
                                                           message.event.evicted().reason())));
-    Tell(AgentEvent::Kind::kEvicted, message.event.evicted().reason());
+    Tell({.kind = AgentEvent::Kind::kEvicted, .text = message.event.evicted().reason()});
   } else if (message.event.has_draining()) {
-    Tell(AgentEvent::Kind::kDraining, "the coordinator is about to stop");
+    Tell({.kind = AgentEvent::Kind::kDraining, .text = "the coordinator is about to stop"});
   } else {
     registry_.Obey(std::move(message));
   }
@@ -153,7 +153,9 @@ absl::Status Session::OnEvent(HandoffMessage message) {
 
 void Session::OnLost(const absl::Status& why) {
   registry_.Disconnected();
-  if (status().ok()) Tell(AgentEvent::Kind::kConnectionLost, std::string(why.message()));
+  if (status().ok()) {
+    Tell({.kind = AgentEvent::Kind::kConnectionLost, .text = std::string(why.message())});
+  }
 }
 
 void Session::OnRefused(const absl::Status& why) {
@@ -161,11 +163,12 @@ void Session::OnRefused(const absl::Status& why) {
   EndWith(absl::FailedPreconditionError(
       absl::StrCat("session ", session_id(), " (", options_.name, ") is over: ", why.message(),
                    evicted ? "" : "; if the coordinator has lost its state, attach a new agent")));
-  Tell(AgentEvent::Kind::kEvicted, std::string(why.message()));
+  Tell({.kind = AgentEvent::Kind::kEvicted, .text = std::string(why.message())});
 }
 
-void Session::Tell(AgentEvent::Kind kind, std::string text) const {
-  if (options_.on_event) options_.on_event({kind, session_id(), std::move(text)});
+void Session::Tell(AgentEvent event) const {
+  event.session_id = session_id();
+  if (options_.on_event) options_.on_event(event);
 }
 
 void Session::EndWith(absl::Status why) {

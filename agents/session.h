@@ -83,7 +83,7 @@ class Session : public std::enable_shared_from_this<Session> {
   absl::Status OnEvent(HandoffMessage message);
   void OnLost(const absl::Status& why);
   void OnRefused(const absl::Status& why);
-  void Tell(AgentEvent::Kind kind, std::string text) const;
+  void Tell(AgentEvent event) const;
 
   // Every writer and reader fails with this from now on. The first reason stays.
   void EndWith(absl::Status why);

@@ -76,6 +76,7 @@ class Actor {
       if (agent == nullptr) continue;
       if (!std::exchange(ready_, true) && write(kReportFd, "ready\n", 6) != 6) std::_Exit(1);
       work(*agent);
+      Log({.kind = Kind::kDetaching});
     }
   }
 
@@ -117,10 +118,12 @@ class Actor {
         return Log({.kind = Kind::kConnectionLost});
       case AgentEvent::Kind::kReattached:
         return Log({.kind = Kind::kReattached});
+      case AgentEvent::Kind::kAttached:
+        return Log({.kind = Kind::kAttached});
       case AgentEvent::Kind::kReaderLeft:
-        return Log({.kind = Kind::kReaderLeft});
+        return Log({.kind = Kind::kReaderLeft, .reader_id = event.reader_id});
       case AgentEvent::Kind::kLaneEnded:
-        return Log({.kind = Kind::kLaneEnded});
+        return Log({.kind = Kind::kLaneEnded, .frame = {.lane_id = event.lane_id}});
       case AgentEvent::Kind::kEvicted:
         return Fail("evicted", absl::InternalError(event.text));
       case AgentEvent::Kind::kRejected:
@@ -217,7 +220,7 @@ class Actor {
       if (!MayPass(reader.status())) Fail("open reader", reader.status());
       return;
     }
-    Log({.kind = Kind::kReaderOpened});
+    Log({.kind = Kind::kReaderOpened, .reader_id = (*reader)->reader_id()});
     for (uint64_t seen = 0; seen < frames && !stopping; ++seen) ReadOne(**reader);
     Log({.kind = Kind::kReaderClosing});
     const absl::Status closed = (*reader)->Close();

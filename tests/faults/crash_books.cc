@@ -4,9 +4,11 @@
 #include <sys/stat.h>
 
 #include <filesystem>
+#include <fstream>
 #include <memory>
 
 #include "absl/status/status.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "control/api/v1/admin.grpc.pb.h"
@@ -34,6 +36,20 @@ uint64_t AllocatedBytes(const std::string& folder) {
       bytes += static_cast<uint64_t>(info.st_blocks) * 512;
   }
   return bytes;
+}
+
+// Those that the program starts: they have its name, or one that begins so. gRPC has as many
+// threads as it sees fit, with names of its own.
+uint64_t CountThreads(pid_t pid) {
+  uint64_t count = 0;
+  std::error_code error;
+  for (std::filesystem::directory_iterator entry(absl::StrCat("/proc/", pid, "/task"), error), end;
+       !error && entry != end; entry.increment(error)) {
+    std::string name;
+    std::ifstream(entry->path() / "comm") >> name;
+    if (absl::StartsWith(name, "causeway")) ++count;
+  }
+  return count;
 }
 
 absl::Status ToStatus(const grpc::Status& status) {
@@ -80,7 +96,7 @@ absl::StatusOr<CrashBooks> ReadCrashBooks(const std::string& dir, const std::str
   books.files_in_memory = CountEntries(volatile_dir + "/files");
   books.bytes_in_memory = AllocatedBytes(volatile_dir + "/files");
   books.descriptors = CountEntries(absl::StrCat("/proc/", pid, "/fd"));
-  books.threads = CountEntries(absl::StrCat("/proc/", pid, "/task"));
+  books.threads = CountThreads(pid);
   return books;
 }
 

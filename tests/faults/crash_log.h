@@ -20,7 +20,7 @@ struct CrashRecord {
   enum class Kind : uint32_t {
     kWriterOpened = 1,   // `frame.lane_id`; `nanos` is before the call
     kWriterClosing = 2,  // `frame.lane_id`; `frame.number` frames are committed
-    kReaderOpened = 3,   // `nanos` is after the call
+    kReaderOpened = 3,   // `reader_id`; `nanos` is after the call
     kReaderClosing = 4,
     kFrame = 5,           // `frame`
     kGap = 6,             // `gap`
@@ -28,11 +28,14 @@ struct CrashRecord {
     kLaneLost = 8,        // `frame.lane_id`, `frame.position`
     kConnectionLost = 9,  // AgentEvents from here
     kReattached = 10,
-    kReaderLeft = 11,
-    kLaneEnded = 12,
+    kReaderLeft = 11,  // `reader_id`
+    kLaneEnded = 12,   // `frame.lane_id`
+    kAttached = 13,
+    kDetaching = 14,  // no event
   };
   Kind kind;
   int64_t nanos;  // Deadline::NowNanos()
+  uint64_t reader_id;
   ReadFrame frame;
   ReadGap gap;
 };

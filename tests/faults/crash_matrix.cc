@@ -107,7 +107,11 @@ class CrashMatrix {
   void Recover(const Target& target, int deep);
   void AwaitFlow(const Target& target);
   void Heard(const CrashLog& log, const CrashRecord& record, int64_t lane_opened);
-  void Took(const std::string& what, const void* who, int64_t nanos);
+  // Keeps what a process has open.
+  void Follow(Part part, const CrashRecord& record);
+  // What happens from now on has nothing to do with a kill.
+  void ForgetKill() { killed_at_ = 0; }
+  void Took(const std::string& what, Part who, int64_t nanos);
 
   const CrashMatrixOptions& options_;
   std::mt19937_64 random_;
@@ -116,7 +120,14 @@ class CrashMatrix {
   // Of the last kill.
   int64_t killed_at_ = 0;
   std::string killed_actor_;
-  std::set<std::pair<std::string, const void*>> took_;
+  uint64_t killed_id_ = 0;  // its lane or reader, if it had one open
+  // Of each process that lives: the lane or reader that it has open, and since when it is attached.
+  struct Open {
+    uint64_t id = 0;
+    int64_t attached_nanos = 0;
+  };
+  std::map<Part, Open> open_;
+  std::set<std::pair<std::string, Part>> took_;
   int64_t flowed_at_ = 0;  // a frame of a lane that was opened after the kill was read
   // What each actor passes, and how often it was aimed at there.
   std::map<std::pair<std::string, std::string>, uint64_t> aims_;
@@ -210,6 +221,7 @@ CrashMatrixSummary CrashMatrix::Run() {
     if (summary_.cycles % options_.cycles_per_rest == 0 || summary_.cycles == options_.cycles) {
       ++summary_.rests;
       now_ = absl::StrCat("at rest after ", now_);
+      ForgetKill();
       cast_.Rest();
     }
     if (options_.on_cycle) options_.on_cycle(summary_.cycles, now_);
@@ -293,6 +305,7 @@ void CrashMatrix::KillCoordinatorFor(const Target& target) {
     const auto dead = [&] { return running.AwaitDeath(absl::ZeroDuration()); };
     cast_.ListenUntil(dead, kPassedSoon, Part::kCoordinator);
   }
+  ForgetKill();
   running.Signal(SIGKILL);
   cast_.Bury(Part::kCoordinator, /*expected=*/true);
 }
@@ -331,6 +344,7 @@ bool CrashMatrix::KillAtStart(const Target& target) {
 bool CrashMatrix::KillAtStop(const Target& target) {
   CrashProcess& running = cast_.process(Part::kCoordinator);
   running.Arm(target.point, 1);
+  ForgetKill();
   running.Signal(SIGTERM);
   const auto dead = [&] { return running.AwaitDeath(absl::ZeroDuration()); };
   if (!cast_.ListenUntil(dead, kStuck, Part::kCoordinator)) {
@@ -350,6 +364,7 @@ void CrashMatrix::Killed(const Target& target, int64_t at_nanos, bool in_recover
   ++summary_.points[target.point].kills[target.actor];
   killed_at_ = at_nanos;
   killed_actor_ = target.actor;
+  killed_id_ = target.part.has_value() ? std::exchange(open_[*target.part], {}).id : 0;
   flowed_at_ = 0;
   took_.clear();
 }
@@ -387,33 +402,62 @@ void CrashMatrix::AwaitFlow(const Target& target) {
   if (!cast_.ListenUntil(reads, kStuck)) Violated("the new reader reads nothing");
 }
 
-void CrashMatrix::Heard(const CrashLog& log, const CrashRecord& record, int64_t lane_opened) {
-  const bool witness = &log == cast_.log(Part::kWitness);
-  if (witness && record.kind == Kind::kFrame && lane_opened > killed_at_ && flowed_at_ == 0) {
-    flowed_at_ = record.nanos;
-    Took(absl::StrCat(killed_actor_, " killed: a frame of a new lane is read"), nullptr,
-         record.nanos);
-  }
-  if (killed_at_ == 0 || record.nanos < killed_at_) return;
-  if (killed_actor_ == "writer" && record.kind == Kind::kLaneEnded) {
-    Took("writer killed: a reader knows", &log, record.nanos);
-  }
-  if (killed_actor_ == "reader" && record.kind == Kind::kReaderLeft) {
-    Took("reader killed: a writer knows", &log, record.nanos);
-  }
-  if (killed_actor_ != "coordinator") return;
-  if (record.kind == Kind::kConnectionLost) {
-    Took("coordinator killed: an agent knows", &log, record.nanos);
-  }
-  if (record.kind == Kind::kReattached) {
-    Took("coordinator killed: an agent is attached again", &log, record.nanos);
-  }
-  if (record.kind == Kind::kFrame) {
-    Took("coordinator killed: a reader reads its next frame", &log, record.nanos);
+void CrashMatrix::Follow(Part part, const CrashRecord& record) {
+  switch (record.kind) {
+    case Kind::kAttached:
+      open_[part].attached_nanos = record.nanos;
+      return;
+    case Kind::kDetaching:
+      open_[part] = {};
+      return;
+    case Kind::kWriterOpened:
+      open_[part].id = record.frame.lane_id;
+      return;
+    case Kind::kReaderOpened:
+      open_[part].id = record.reader_id;
+      return;
+    case Kind::kWriterClosing:
+    case Kind::kReaderClosing:
+      open_[part].id = 0;
+      return;
+    default:
+      return;
   }
 }
 
-void CrashMatrix::Took(const std::string& what, const void* who, int64_t nanos) {
+void CrashMatrix::Heard(const CrashLog& log, const CrashRecord& record, int64_t lane_opened) {
+  const Part part = *std::find_if(std::begin(kAllParts), std::end(kAllParts),
+                                  [&](Part other) { return &log == cast_.log(other); });
+  Follow(part, record);
+  if (part == Part::kWitness && record.kind == Kind::kFrame && lane_opened > killed_at_ &&
+      flowed_at_ == 0) {
+    flowed_at_ = record.nanos;
+    Took(absl::StrCat(killed_actor_, " killed: a frame of a new lane is read"), part, record.nanos);
+  }
+  if (killed_at_ == 0 || record.nanos < killed_at_) return;
+  if (killed_actor_ == "writer" && killed_id_ != 0 && record.kind == Kind::kLaneEnded &&
+      record.frame.lane_id == killed_id_) {
+    Took("writer killed: a reader knows", part, record.nanos);
+  }
+  if (killed_actor_ == "reader" && killed_id_ != 0 && record.kind == Kind::kReaderLeft &&
+      record.reader_id == killed_id_) {
+    Took("reader killed: a writer knows", part, record.nanos);
+  }
+  // An agent that attaches for the first time has lost nothing.
+  const int64_t attached = open_[part].attached_nanos;
+  if (killed_actor_ != "coordinator" || attached == 0 || attached >= killed_at_) return;
+  if (record.kind == Kind::kConnectionLost) {
+    Took("coordinator killed: an agent knows", part, record.nanos);
+  }
+  if (record.kind == Kind::kReattached) {
+    Took("coordinator killed: an agent is attached again", part, record.nanos);
+  }
+  if (record.kind == Kind::kFrame) {
+    Took("coordinator killed: a reader reads its next frame", part, record.nanos);
+  }
+}
+
+void CrashMatrix::Took(const std::string& what, Part who, int64_t nanos) {
   if (killed_at_ == 0 || !took_.insert({what, who}).second) return;
   summary_.recoveries.try_emplace(what).first->second.Record(nanos - killed_at_);
 }
