@@ -32,12 +32,23 @@ namespace causeway {
 class ReaderLanes;
 class Session;
 
+// The order of frames of different lanes.
+enum class Merge {
+  kNone,       // lanes take turns
+  kTimestamp,  // that of their timestamps; of equal ones, the lower lane id first
+};
+
 struct ReaderOptions {
   // Creates the stream, with `stream`, if there is none of that name.
   bool create_if_missing = true;
   // For creation only; an existing stream keeps its own.
   StreamOptions stream;
   WaitMode wait_mode = WaitMode::kAdaptive;
+  // kTimestamp: only for streams with StreamOptions::timestamps. See Reader.
+  Merge merge = Merge::kNone;
+  // Of kTimestamp: how long frames wait for a writer that is stopped in the middle of a commit, or
+  // has not admitted this reader to its new lane yet. Then they are given without it.
+  absl::Duration merge_patience = absl::Milliseconds(100);
   // What writers do when this reader lags: wait for it, or go on without it. See Reader.
   ReaderPolicy policy = ReaderPolicy::kBlock;
   // Where to begin in the lanes that are there already: kOldest (the oldest frame that is still
@@ -58,6 +69,11 @@ struct Frame {
   std::span<const std::byte> payload;
   uint64_t lane_id = 0;
   uint64_t position = 0;  // where the frame begins in its lane; grows; order is per lane
+  // When it was committed: nanoseconds of CLOCK_MONOTONIC, which all processes of the host share.
+  // 0 in streams without timestamps.
+  uint64_t timestamp_ns = 0;
+  // Merge::kTimestamp: a frame that follows this one in the order was given before.
+  bool late = false;
 };
 
 // What Next() found.
@@ -102,6 +118,7 @@ struct ReaderCounters {
   uint64_t gaps = 0;
   uint64_t frames_missed = 0;   // in those gaps whose number of frames is known
   uint64_t frames_skipped = 0;  // by Latest()
+  uint64_t frames_late = 0;     // Merge::kTimestamp
 };
 
 // Whose turn it is among a reader's lanes. Here so that TryNext() can be compiled in line; not for
@@ -116,7 +133,7 @@ struct ReaderTurn {
   Frame Taken(const FrameView& view) {
     frames.Add(1);
     payload_bytes.Add(view.size);
-    return {view.payload(), lane_id, view.position};
+    return {view.payload(), lane_id, view.position, view.timestamp_ns};
   }
 };
 
@@ -140,6 +157,17 @@ struct ReaderTurn {
 //     copy.assign(frame.payload.begin(), frame.payload.end());
 //     if (reader.Release()) Consume(copy);  // else it is the first frame of the gap that follows
 //   }
+//
+// With Merge::kTimestamp the frames of all lanes are given in the order of their timestamps, then
+// of their lane ids, strictly: no frame is given before it is certain that no lane can come up with
+// an earlier one. That takes no window in which to wait for stragglers, but, while some lanes have
+// frames and others have none, a process barrier now and then, some 20 us. A frame that comes out
+// of this order all the same is marked as `late`, and counted. There are two ways: its writer was
+// stopped (SIGSTOP) in the middle of its commit for longer than merge_patience; or its lane was
+// opened while this reader was reading, and the frame committed before this reader had heard of the
+// lane. Lanes that were open when OpenReader() returned are in order from their first frame. Gaps
+// are given as soon as they are found: between the frames of their lane, and before others' frames
+// that follow.
 class Reader {
  public:
   // As Close(), without its result.
@@ -175,7 +203,7 @@ class Reader {
 
   // As Next(), but of the lane whose turn it is gives the newest frame, and passes over those
   // before it (`skipped`) without looking at their payloads: the latest value. Each frame is given
-  // once.
+  // once. InvalidArgument: the reader merges lanes.
   absl::StatusOr<Delivery> Latest(absl::Duration timeout);
 
   // Lets go of the last frame, before asking for the next one. False: a writer has lapped this

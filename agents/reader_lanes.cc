@@ -61,7 +61,10 @@ ReaderLanes::ReaderLanes(const Options& options, MappedFile cursor_file,
     : options_(options),
       cursor_file_(std::move(cursor_file)),
       release_lane_(std::move(release_lane)),
-      wait_set_({.mode = options.wait_mode}) {}
+      wait_set_({.mode = options.wait_mode}),
+      merged_(options.merge == Merge::kTimestamp
+                  ? std::make_unique<MergedLanes>(options.merge_patience, options.wait_mode)
+                  : nullptr) {}
 
 ReaderLanes::~ReaderLanes() { Close(); }
 
@@ -75,6 +78,7 @@ void ReaderLanes::TakeNews() {
   for (Lane* lane : arrived_) {
     served_.push_back(lane);
     wait_set_.Add(lane->reader.get());
+    if (merged_ != nullptr) merged_->Add(lane->reader.get(), lane->id);
     seen_a_lane_ = true;
   }
   arrived_.clear();
@@ -92,6 +96,7 @@ bool ReaderLanes::TryServe(Which which, Frame& frame) {
   TakeNews();
   if (stopped_ || gap_.has_value() || !cut_off_.ok()) return false;
   out_of_memory_ = absl::OkStatus();
+  if (merged_ != nullptr) return TryServeMerged(frame);
   size_t unseen = served_.size();
   for (size_t next = serving_ + 1; unseen > 0; ++next, --unseen) {
     const size_t index = next % served_.size();
@@ -99,43 +104,94 @@ bool ReaderLanes::TryServe(Which which, Frame& frame) {
     skipped_ = 0;
     const FrameView view =
         which == Which::kNext ? lane.reader->TryNext() : lane.reader->TryLatest(skipped_);
-    switch (view.state) {
-      case ReadState::kFrame:
-        serving_ = index;
-        turn_.lane = lane.reader.get();
-        turn_.lane_id = lane.id;
-        turn_.frames_left = which == Which::kNext ? kFramesPerTurn - 1 : 0;
-        frame = turn_.Taken(view);
-        frames_skipped_.Add(skipped_);
-        return true;
-      case ReadState::kNothing:
-      case ReadState::kNotJoined:
-        break;
-      case ReadState::kGap:
-        serving_ = index;  // The others come first after it.
-        NoteGap(lane);
-        return false;
-      case ReadState::kEnded:
-        end_cause_ = std::max(end_cause_, FromLaneEnd(lane.reader->end()));
-        Retire(index);
-        next = index - 1;  // The one behind it has moved up. Unsigned wrap is undone by ++next.
-        break;
-      case ReadState::kDamaged:
-        if (absl::IsResourceExhausted(lane.reader->status())) {
-          out_of_memory_ = lane.reader->status();
-          break;
-        }
-        losses_.push_back({lane.id, lane.reader->position(), lane.reader->status()});
-        Retire(index);
-        next = index - 1;
-        break;
-      case ReadState::kOutOfRange:
-        CutOff(lane.reader->status());
-        return false;
+    if (view) {
+      serving_ = index;
+      turn_.lane = lane.reader.get();
+      turn_.lane_id = lane.id;
+      turn_.frames_left = which == Which::kNext ? kFramesPerTurn - 1 : 0;
+      frame = turn_.Taken(view);
+      frames_skipped_.Add(skipped_);
+      return true;
     }
+    const size_t before = served_.size();
+    if (!Heed(index, view.state)) return false;
     if (served_.empty()) break;
+    // The one behind it has moved up. Unsigned wrap is undone by ++next.
+    if (served_.size() < before) next = index - 1;
   }
   return false;
+}
+
+bool ReaderLanes::TryServeMerged(Frame& frame) {
+  // Its next frame may be taken in hand below, and must not be let go of.
+  turn_.lane = nullptr;
+  while (true) {
+    const MergedLanes::Found found = merged_->TryNext();
+    if (found.reader == nullptr) return false;
+    const size_t index = static_cast<size_t>(
+        std::find_if(served_.begin(), served_.end(),
+                     [&](const Lane* lane) { return lane->reader.get() == found.reader; }) -
+        served_.begin());
+    if (found.frame) {
+      serving_ = index;
+      turn_.lane = found.reader;
+      turn_.lane_id = served_[index]->id;
+      frame = turn_.Taken(found.frame);
+      frame.late = found.late;
+      if (found.late) frames_late_.Add(1);
+      return true;
+    }
+    if (!Heed(index, found.frame.state) || !out_of_memory_.ok()) return false;
+  }
+}
+
+bool ReaderLanes::Heed(size_t index, ReadState state) {
+  Lane& lane = *served_[index];
+  switch (state) {
+    case ReadState::kFrame:
+    case ReadState::kNothing:
+    case ReadState::kNotJoined:
+      break;
+    case ReadState::kGap:
+      serving_ = index;  // The others come first after it.
+      NoteGap(lane);
+      return false;
+    case ReadState::kEnded:
+      end_cause_ = std::max(end_cause_, FromLaneEnd(lane.reader->end()));
+      Retire(index);
+      break;
+    case ReadState::kDamaged:
+      if (absl::IsResourceExhausted(lane.reader->status())) {
+        out_of_memory_ = lane.reader->status();
+        break;
+      }
+      losses_.push_back({lane.id, lane.reader->position(), lane.reader->status()});
+      Retire(index);
+      break;
+    case ReadState::kOutOfRange:
+      CutOff(lane.reader->status());
+      return false;
+  }
+  return true;
+}
+
+void ReaderLanes::WaitUntil(Deadline deadline) {
+  if (merged_ != nullptr && merged_->holds_back()) {
+    merged_->WaitUntil(deadline);
+  } else {
+    wait_set_.WaitUntil(deadline);
+  }
+}
+
+void ReaderLanes::RaiseAttention() {
+  wait_set_.attention().Raise();
+  if (merged_ != nullptr) merged_->attention().Raise();
+}
+
+absl::Status ReaderLanes::ArmDescriptor() {
+  // Nothing rings when merge_patience ends: look again at once.
+  if (merged_ != nullptr && merged_->holds_back()) wait_set_.attention().Raise();
+  return wait_set_.Arm();
 }
 
 void ReaderLanes::NoteGap(Lane& lane) {
@@ -174,6 +230,7 @@ void ReaderLanes::Retire(size_t index) {
   Lane* const lane = served_[index];
   const bool lost = lane->reader->end() == LaneEnd::kNotEnded;
   wait_set_.Remove(lane->reader.get());
+  if (merged_ != nullptr) merged_->Remove(lane->reader.get());
   served_.erase(served_.begin() + static_cast<ptrdiff_t>(index));
   if (turn_.lane == lane->reader.get()) {
     turn_.lane = nullptr;
@@ -239,6 +296,10 @@ ReadState ReaderLanes::LookOn(Frame& frame) {
 }
 
 absl::StatusOr<Delivery> ReaderLanes::Serve(Which which, absl::Duration timeout) {
+  if (which == Which::kLatest && merged_ != nullptr) {
+    return absl::InvalidArgumentError(
+        "the latest frame of a lane is for readers that do not merge lanes; use Next()");
+  }
   Delivery delivery;
   std::optional<Deadline> deadline;  // The clock is looked at only once there is nothing to read.
   while (true) {
@@ -250,13 +311,14 @@ absl::StatusOr<Delivery> ReaderLanes::Serve(Which which, absl::Duration timeout)
     if (std::optional<absl::StatusOr<Delivery>> outcome = Outcome()) return *std::move(outcome);
     if (!deadline.has_value()) deadline = Deadline::After(timeout);
     if (deadline->HasPassed()) return delivery;
-    const ReadState seen = which == Which::kNext ? LookOn(delivery.frame) : ReadState::kNothing;
+    const ReadState seen =
+        which == Which::kNext && merged_ == nullptr ? LookOn(delivery.frame) : ReadState::kNothing;
     if (seen == ReadState::kFrame) {
       delivery.kind = Delivery::Kind::kFrame;
       return delivery;
     }
     // Anything else is found again by TryServe(), and told.
-    if (seen == ReadState::kNothing) wait_set_.WaitUntil(*deadline);
+    if (seen == ReadState::kNothing) WaitUntil(*deadline);
   }
 }
 
@@ -280,7 +342,10 @@ absl::Status ReaderLanes::WaitForWriter(absl::Duration timeout) {
 }
 
 void ReaderLanes::Close() {
-  for (Lane* lane : served_) wait_set_.Remove(lane->reader.get());
+  for (Lane* lane : served_) {
+    wait_set_.Remove(lane->reader.get());
+    if (merged_ != nullptr) merged_->Remove(lane->reader.get());
+  }
   served_.clear();
   turn_.lane = nullptr;
   turn_.frames_left = 0;
@@ -329,6 +394,7 @@ absl::Status ReaderLanes::AddLane(OpenedLane opened) {
     options.reader_id = options_.reader_id;
     options.roster_version = opened.roster_version;
     options.max_frame_bytes = std::min(options_.max_frame_bytes, kMaxFrameBytes);
+    options.timestamps = options_.timestamps;
     options.policy = options_.policy;
     options.start = StartOf(lane->id);
     absl::StatusOr<std::unique_ptr<LaneReader>> reader =
@@ -355,7 +421,7 @@ absl::Status ReaderLanes::AddLane(OpenedLane opened) {
     }
   }
   news_.store(true, std::memory_order_release);
-  wait_set_.attention().Raise();
+  RaiseAttention();
   return status;
 }
 
@@ -372,7 +438,7 @@ void ReaderLanes::EndLane(uint64_t lane_id, EndCause cause) {
     release = lane == lanes_.end() && left_.contains(lane_id);
   }
   if (release) release_lane_(lane_id);
-  wait_set_.attention().Raise();
+  RaiseAttention();
 }
 
 void ReaderLanes::Released(uint64_t lane_id) {
@@ -399,7 +465,7 @@ void ReaderLanes::Fence(absl::Status why) {
     if (fenced_.ok()) fenced_ = std::move(why);
   }
   news_.store(true, std::memory_order_release);
-  wait_set_.attention().Raise();
+  RaiseAttention();
 }
 
 absl::Status ReaderLanes::fenced() const {
@@ -440,7 +506,8 @@ ReaderCounters ReaderLanes::counters() const {
           .lanes_lost = lost_count_,
           .gaps = gaps_.value(),
           .frames_missed = frames_missed_.value(),
-          .frames_skipped = frames_skipped_.value()};
+          .frames_skipped = frames_skipped_.value(),
+          .frames_late = frames_late_.value()};
 }
 
 }  // namespace causeway

@@ -21,7 +21,9 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "agents/merged_lanes.h"
 #include "agents/reader.h"
+#include "mmapcore/deadline.h"
 #include "mmapcore/file_extent.h"
 #include "mmapcore/lane_reader.h"
 #include "mmapcore/mapped_file.h"
@@ -52,6 +54,9 @@ class ReaderLanes {
     ReaderPolicy policy = ReaderPolicy::kBlock;
     LaneStart::At start = LaneStart::At::kOldest;
     std::map<uint64_t, uint64_t> start_positions;  // by lane
+    bool timestamps = false;                       // of the stream
+    Merge merge = Merge::kNone;                    // kTimestamp only with timestamps
+    absl::Duration merge_patience = absl::ZeroDuration();
   };
 
   // `release_lane` tells the coordinator that a lane was read to its end and unmapped; it may not
@@ -76,7 +81,7 @@ class ReaderLanes {
 
   // As Reader::Descriptor() and Reader::ArmDescriptor().
   absl::StatusOr<int> Descriptor() { return wait_set_.Descriptor(); }
-  absl::Status ArmDescriptor() { return wait_set_.Arm(); }
+  absl::Status ArmDescriptor();
 
   // Leaves every lane and unmaps it.
   void Close();
@@ -127,6 +132,10 @@ class ReaderLanes {
   enum class Which { kNext, kLatest };
 
   bool TryServe(Which which, Frame& frame);
+  bool TryServeMerged(Frame& frame);
+  // Takes note of what the lane at `index` has to say instead of a frame. False: it is to be told
+  // before others are looked at.
+  bool Heed(size_t index, ReadState state);
   absl::StatusOr<Delivery> Serve(Which which, absl::Duration timeout);
   // Looks for the next frame of a reader's only lane for a short while, and for nothing else: what
   // comes soon is found soonest so. Returns what was found last; kNothing if that is something to
@@ -138,6 +147,9 @@ class ReaderLanes {
   // Ends the reader, for good.
   void CutOff(const absl::Status& why);
   void TakeNews();
+  // Ends a wait of the application's thread.
+  void RaiseAttention();
+  void WaitUntil(Deadline deadline);
   // Leaves the lane at `index` of served_.
   void Retire(size_t index);
   std::optional<absl::StatusOr<Delivery>> Outcome();
@@ -149,6 +161,7 @@ class ReaderLanes {
   // Of the application's thread.
   ReaderTurn turn_;
   WaitSet wait_set_;
+  const std::unique_ptr<MergedLanes> merged_;  // Merge::kTimestamp
   std::vector<Lane*> served_;
   size_t serving_ = 0;  // index of turn_.lane
   std::deque<Loss> losses_;
@@ -158,6 +171,7 @@ class ReaderLanes {
   Tally gaps_;
   Tally frames_missed_;
   Tally frames_skipped_;
+  Tally frames_late_;
   bool seen_a_lane_ = false;
   bool stopped_ = false;  // fenced or closed
   EndCause end_cause_ = EndCause::kClosed;

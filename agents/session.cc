@@ -313,6 +313,7 @@ absl::StatusOr<std::unique_ptr<Writer>> Session::OpenWriter(std::string_view str
     lane_options.segment_bytes = response->options().segment_bytes();
     lane_options.capacity_bytes = response->options().capacity_bytes();
     lane_options.max_frame_bytes = response->options().max_frame_bytes();
+    lane_options.timestamps = response->options().timestamps();
     lane_options.sleep_watch = &sleep_watch_;
     return WriterLane::Create(
         *std::move(file), response->lane_page().offset(), segments, lane_options,
@@ -357,6 +358,11 @@ absl::StatusOr<std::unique_ptr<Reader>> Session::OpenReader(std::string_view str
     return absl::InvalidArgumentError(
         "start: a position is one of a lane; give it in start_positions, with the lane's id");
   }
+  if (options.merge == Merge::kTimestamp && !ProcessBarrier()) {
+    return absl::FailedPreconditionError(
+        "merging lanes by timestamp needs the system call membarrier with GLOBAL_EXPEDITED, which "
+        "the kernel refuses (Linux 4.16, and no seccomp filter in the way)");
+  }
   const LaneRegistry::Opening opening(registry_);
   v1::OpenReaderRequest request;
   request.set_stream(std::string(stream));
@@ -371,6 +377,13 @@ absl::StatusOr<std::unique_ptr<Reader>> Session::OpenReader(std::string_view str
   const uint64_t file_id = response->file_id();
 
   absl::StatusOr<MappedFile> file = registry_.TakeFile(file_id, absl::Now() + options_.rpc_timeout);
+  if (options.merge == Merge::kTimestamp && !response->options().timestamps()) {
+    CloseReader(reader_id, file_id).IgnoreError();
+    return absl::FailedPreconditionError(absl::StrFormat(
+        "stream %s has no timestamps to merge lanes by; that is fixed when a stream is created "
+        "(StreamOptions::timestamps, causeway create --timestamps)",
+        stream));
+  }
   if (!file.ok()) {
     CloseReader(reader_id, file_id).IgnoreError();
     return file.status();
@@ -389,7 +402,10 @@ absl::StatusOr<std::unique_ptr<Reader>> Session::OpenReader(std::string_view str
                            .wait_mode = options.wait_mode,
                            .policy = options.policy,
                            .start = options.start,
-                           .start_positions = options.start_positions},
+                           .start_positions = options.start_positions,
+                           .timestamps = response->options().timestamps(),
+                           .merge = options.merge,
+                           .merge_patience = options.merge_patience},
       *std::move(file), [this, reader_id](uint64_t lane_id) { ReleaseLane(reader_id, lane_id); });
   // Every lane that is there already is followed when this returns.
   attachment_->RunAfterEvents([&] { registry_.AddReader(reader_id, file_id, lanes); });

@@ -16,6 +16,7 @@ void ToWire(const StreamOptions& options, v1::StreamOptions& wire) {
   wire.set_segment_bytes(options.segment_bytes);
   wire.set_capacity_bytes(options.capacity_bytes);
   wire.set_max_frame_bytes(options.max_frame_bytes);
+  wire.set_timestamps(options.timestamps);
 }
 
 StreamOptions FromWire(const v1::StreamOptions& wire) {
@@ -25,6 +26,7 @@ StreamOptions FromWire(const v1::StreamOptions& wire) {
   options.segment_bytes = wire.segment_bytes();
   options.capacity_bytes = wire.capacity_bytes();
   options.max_frame_bytes = wire.max_frame_bytes();
+  options.timestamps = wire.timestamps();
   return options;
 }
 

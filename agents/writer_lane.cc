@@ -67,7 +67,8 @@ std::optional<absl::Status> WriterLane::HopelessFor(uint64_t length) const {
   }
   if (refusal.ok()) return std::nullopt;
   // Readers that move on free segments, but none that is larger than the ordinary ones.
-  const bool large = SegmentBytesForFrame(length) > lane_->options().segment_bytes;
+  const uint64_t stamp_bytes = lane_->options().timestamps ? kTimestampBytes : 0;
+  const bool large = SegmentBytesForFrame(stamp_bytes + length) > lane_->options().segment_bytes;
   if (!large && lane_->reader_count() > 0) return std::nullopt;
   absl::Status result(refusal.code(),
                       absl::StrFormat("no room for a frame of %d bytes in lane %d: %s", length,

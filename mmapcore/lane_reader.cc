@@ -33,6 +33,10 @@ alignas(kFrameAlignment) constexpr std::byte kNowhere[kHeaderPageBytes] = {};
 // Marks no frame: there is no such kind.
 constexpr uint32_t kNoMark = ~uint32_t{0};
 
+// A timestamp may be later than this reader's clock by so much: clocks of different processors may
+// differ a little.
+constexpr uint64_t kClockSlackNanos = 1'000'000;
+
 // How many segments one TryNext() follows. An honest lane needs few, a hostile one has no end.
 constexpr int kMaxSegmentsPerCall = 16;
 
@@ -94,6 +98,7 @@ LaneReader::LaneReader(MappedFile lane_file, Mapping lane_mapping, uint64_t lane
                        Mapping cursor_mapping, const LaneReaderOptions& options)
     : segment_(kNowhere),
       mark_(kNoMark),
+      stamped_mark_(kNoMark),
       mapping_(&lane_mapping_),
       options_(options),
       lappable_(!Holds(options.policy)),
@@ -108,6 +113,8 @@ LaneReader::LaneReader(MappedFile lane_file, Mapping lane_mapping, uint64_t lane
 LaneReader::~LaneReader() { Close(); }
 
 FrameView LaneReader::TryNextSlow() {
+  FrameView frame;
+  if (TakeStampedFrame(frame)) return frame;
   if (const std::optional<FrameView> told = Prepare()) return *told;
   return ReadOn();
 }
@@ -142,18 +149,22 @@ FrameView LaneReader::ReadOn() {
       const HeaderWordFields fields = DecodeHeaderWord(word);
       if (fields.mark == data_mark_) {
         // Not in TryNext(): the lane has just got here, or the reader may be lapped.
-        const uint64_t next = offset_ + FrameSpan(fields.payload_bytes);
-        if (next > limit_ || fields.payload_bytes > options_.max_frame_bytes) {
-          return Fail(WrongWord(word));
-        }
+        const uint64_t next = offset_ + FrameSpan(fields.length);
+        if (!Fits(fields.length)) return Fail(WrongWord(word));
         if (position() < start_position_) {
           offset_ = next;
           ++passed_over_;
           SetMark();
           continue;
         }
-        const FrameView frame = {segment_ + offset_ + kHeaderWordBytes, fields.payload_bytes,
-                                 ReadState::kFrame, base_position_ + offset_};
+        uint64_t timestamp_ns = 0;
+        if (options_.timestamps) {
+          timestamp_ns = TimestampAt(segment_, offset_).LoadRelaxed();
+          // I10, for this load.
+          if (lappable_ && !Intact()) continue;
+          if (!IsPlausible(timestamp_ns)) return Fail(WrongTimestamp(timestamp_ns));
+        }
+        const FrameView frame = ViewOf(fields.length, timestamp_ns);
         holding_ = lappable_;
         whole_ = true;
         held_offset_ = offset_;
@@ -186,6 +197,58 @@ FrameView LaneReader::ReadOn() {
     ++segments;
   }
   return {.state = ReadState::kNothing};
+}
+
+uint32_t LaneReader::DataMark(uint64_t generation) const {
+  return FrameMark(FrameKind::kData, generation,
+                   options_.timestamps ? FrameFlags::kStamped : FrameFlags::kNone);
+}
+
+bool LaneReader::Fits(uint32_t length) const {
+  return offset_ + FrameSpan(length) <= limit_ && length >= stamp_bytes() &&
+         length - stamp_bytes() <= options_.max_frame_bytes;
+}
+
+bool LaneReader::IsPlausible(uint64_t timestamp_ns) {
+  if (timestamp_ns > latest_plausible_) {
+    latest_plausible_ = static_cast<uint64_t>(Deadline::NowNanos()) + kClockSlackNanos;
+  }
+  if (timestamp_ns < last_timestamp_ || timestamp_ns > latest_plausible_) return false;
+  last_timestamp_ = timestamp_ns;
+  return true;
+}
+
+FrameView LaneReader::ViewOf(uint32_t length, uint64_t timestamp_ns) const {
+  return {.data = segment_ + offset_ + kHeaderWordBytes + stamp_bytes(),
+          .size = static_cast<uint32_t>(length - stamp_bytes()),
+          .state = ReadState::kFrame,
+          .position = base_position_ + offset_,
+          .timestamp_ns = timestamp_ns};
+}
+
+bool LaneReader::TakeStampedFrame(FrameView& frame) {
+  if (stamped_mark_ == kNoMark) return false;
+  // As in TakeFrame().
+  const uint64_t word = HeaderWordAt(segment_, offset_).LoadAcquire();
+  const HeaderWordFields fields = DecodeHeaderWord(word);
+  if (fields.mark != stamped_mark_ || !Fits(fields.length)) return false;
+  // Relaxed: after the acquire of the header word.
+  const uint64_t timestamp_ns = TimestampAt(segment_, offset_).LoadRelaxed();
+  if (!IsPlausible(timestamp_ns)) return false;
+  frame = ViewOf(fields.length, timestamp_ns);
+  offset_ += FrameSpan(fields.length);
+  ++frames_;
+  __builtin_prefetch(segment_ + offset_);
+  return true;
+}
+
+bool LaneReader::StandsStill() const {
+  // I12. Acquire: the header words of all commits that are over. Before the look at the word.
+  const bool stamping = lane_page_->stamping.LoadAcquire() != 0;
+  const bool at_the_end = joined_ && !finished() && !lapped_ &&
+                          HeaderWordAt(segment_, offset_).LoadAcquire() == 0 &&
+                          !(lappable_ && !Intact());
+  return !stamping && at_the_end;
 }
 
 bool LaneReader::Linger() {
@@ -302,14 +365,16 @@ void LaneReader::MoveTo(const Place& place) {
   limit_ = segment_bytes_ - kHeaderWordBytes;
   base_position_ = place.base_position;
   generation_ = place.generation;
-  data_mark_ = FrameMark(FrameKind::kData, generation_);
+  data_mark_ = DataMark(generation_);
   passed_over_ = place.base_frame - frames_;
   SetMark();
   Publish();
 }
 
 void LaneReader::SetMark() {
-  mark_ = lappable_ || position() < start_position_ ? kNoMark : data_mark_;
+  const bool in_line = !lappable_ && position() >= start_position_;
+  mark_ = in_line && !options_.timestamps ? data_mark_ : kNoMark;
+  stamped_mark_ = in_line && options_.timestamps ? data_mark_ : kNoMark;
 }
 
 void LaneReader::StandNowhere(uint64_t position) {
@@ -317,6 +382,7 @@ void LaneReader::StandNowhere(uint64_t position) {
   segment_ = kNowhere;
   mapping_ = &lane_mapping_;
   mark_ = kNoMark;
+  stamped_mark_ = kNoMark;
   offset_ = 0;
   published_ = 0;
   limit_ = 0;
@@ -355,8 +421,17 @@ absl::Status LaneReader::WrongWord(uint64_t word) const {
       segments_.file().label(), segment_offset_ + offset_,
       absl::StrFormat("header word %#018x (length %u, mark %#010x) is no frame of generation %u "
                       "(mark %#010x, at most %u bytes, %u bytes left in the segment)",
-                      word, fields.payload_bytes, fields.mark, generation_, mark_,
+                      word, fields.length, fields.mark, generation_, data_mark_,
                       options_.max_frame_bytes, limit_ - offset_));
+}
+
+absl::Status LaneReader::WrongTimestamp(uint64_t timestamp_ns) const {
+  return FormatError(
+      segments_.file().label(), segment_offset_ + offset_ + kHeaderWordBytes,
+      absl::StrFormat("timestamp %u is not between that of the frame before, %u, and the present "
+                      "time, %u ns of CLOCK_MONOTONIC (are writer and reader in different time "
+                      "namespaces?)",
+                      timestamp_ns, last_timestamp_, latest_plausible_ - kClockSlackNanos));
 }
 
 FrameView LaneReader::Fail(absl::Status status) {

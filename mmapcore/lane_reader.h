@@ -62,7 +62,8 @@ struct FrameView {
   const std::byte* data = nullptr;  // 8-byte aligned
   uint32_t size = 0;                // bytes
   ReadState state = ReadState::kFrame;
-  uint64_t position = 0;  // of the frame in its lane
+  uint64_t position = 0;      // of the frame in its lane
+  uint64_t timestamp_ns = 0;  // when it was committed, CLOCK_MONOTONIC; 0 in lanes without
 
   explicit operator bool() const { return data != nullptr; }
   std::span<const std::byte> payload() const { return {data, size}; }
@@ -95,6 +96,7 @@ struct LaneReaderOptions {
   uint64_t reader_id = 0;
   uint64_t roster_version = 0;  // the lane is read once its page shows this or more
   uint64_t max_frame_bytes = kMaxFrameBytes;
+  bool timestamps = false;  // as the writer's
   // As the writer was told (ReaderCursor::Map()).
   ReaderPolicy policy = ReaderPolicy::kBlock;
   LaneStart start;
@@ -180,7 +182,7 @@ class LaneReader {
     size_t count = 1;
     while (count < frames.size()) {
       TakeFrame(frames[count]);
-      if (!frames[count]) break;
+      if (!frames[count] && !TakeStampedFrame(frames[count])) break;
       ++count;
     }
     return count;
@@ -205,6 +207,12 @@ class LaneReader {
   bool StillValid(const FrameView& frame) const {
     return frame.position - base_position_ < offset_ && Intact();
   }
+
+  // For readers that merge lanes by timestamp. True: there is nothing to read, and every frame that
+  // this lane's writer commits from now on has a timestamp that is not before any time at which the
+  // caller looked at the clock before the ProcessBarrier() that it has executed before this call.
+  // False: TryNext() has something, or will have it soon.
+  bool StandsStill() const;
 
   // What was missed, when TryNext() has returned kGap; until it does so again.
   const LaneGap& gap() const { return gap_; }
@@ -263,9 +271,9 @@ class LaneReader {
     const HeaderWordFields fields = DecodeHeaderWord(word);
     frame.data = nullptr;
     if (fields.mark == mark_) [[likely]] {
-      const uint64_t next = offset_ + FrameSpan(fields.payload_bytes);
-      if (next <= limit_ && fields.payload_bytes <= options_.max_frame_bytes) [[likely]] {
-        frame = {segment_ + offset_ + kHeaderWordBytes, fields.payload_bytes, ReadState::kFrame,
+      const uint64_t next = offset_ + FrameSpan(fields.length);
+      if (next <= limit_ && fields.length <= options_.max_frame_bytes) [[likely]] {
+        frame = {segment_ + offset_ + kHeaderWordBytes, fields.length, ReadState::kFrame,
                  base_position_ + offset_};
         offset_ = next;
         ++frames_;
@@ -275,6 +283,17 @@ class LaneReader {
     }
     return word;
   }
+
+  // The same for one with a timestamp. False: there is none, or it is not the ordinary case.
+  bool TakeStampedFrame(FrameView& frame);
+  // The frame at the offset, whose header word has been found valid.
+  FrameView ViewOf(uint32_t length, uint64_t timestamp_ns) const;
+  uint64_t stamp_bytes() const { return options_.timestamps ? kTimestampBytes : 0; }
+  // Whether a data frame's header word can have this length here.
+  bool Fits(uint32_t length) const;
+  // Whether the next frame can have this timestamp: one from the last one's to the present time.
+  bool IsPlausible(uint64_t timestamp_ns);
+  uint32_t DataMark(uint64_t generation) const;
 
   void Publish() {
     published_ = offset_;
@@ -337,9 +356,9 @@ class LaneReader {
   // Lets TryNext() find frames in line, if it may.
   void SetMark();
   // Looks at header words from `offset` on.
-  static Tail FindTail(const Place& place, uint64_t offset);
+  Tail FindTail(const Place& place, uint64_t offset) const;
   // The offset behind the frame at `offset`; 0: there is none.
-  static uint64_t EndOfFrame(const Place& place, uint64_t offset);
+  uint64_t EndOfFrame(const Place& place, uint64_t offset) const;
   // What is to be read from, if that is to be known when the reader is made: where the lane begins
   // now, or where the next frame will be committed.
   void ChooseStart();
@@ -358,6 +377,7 @@ class LaneReader {
   absl::Status CheckLanePage() const;
   absl::Status CheckPages() const;
   absl::Status WrongWord(uint64_t word) const;
+  absl::Status WrongTimestamp(uint64_t timestamp_ns) const;
   FrameView Fail(absl::Status status);
   FrameView Finish(ReadState state);
   // Tells a writer that waits for room, or for this reader, that the cursor has moved.
@@ -369,9 +389,11 @@ class LaneReader {
   const std::byte* segment_;
   uint64_t offset_ = 0;  // in the segment, of the next header word
   uint64_t limit_ = 0;   // a frame may end here: there is room for one more word behind it
-  // Of data frames; none if TryNextSlow() has to look at each: where the reader may be lapped, and
-  // on its way to where it begins.
-  uint32_t mark_ = 0;
+  // Of data frames without and with timestamps, one of which there are none; of both none if
+  // TryNextSlow() has to look at each: where the reader may be lapped, and on its way to where it
+  // begins.
+  uint32_t mark_;
+  uint32_t stamped_mark_;
   uint64_t published_ = 0;  // the offset that the cursor shows
   uint64_t frames_ = 0;
   uint64_t frames_at_catch_up_ = kNotCaughtUp;
@@ -407,9 +429,11 @@ class LaneReader {
   absl::Status status_;
   uint64_t frames_at_linger_ = kNotCaughtUp;
   uint32_t catch_ups_ = 0;
-  int64_t stay_nanos_ = 0;      // away, at each catch-up; 0: not at all
-  uint32_t sleeps_ = 0;         // so far; the number of the present one
-  uint64_t rung_position_ = 0;  // where a waiting writer was last told of
+  int64_t stay_nanos_ = 0;         // away, at each catch-up; 0: not at all
+  uint32_t sleeps_ = 0;            // so far; the number of the present one
+  uint64_t last_timestamp_ = 0;    // of the frame before
+  uint64_t latest_plausible_ = 0;  // of timestamps, when the clock was last looked at
+  uint64_t rung_position_ = 0;     // where a waiting writer was last told of
   std::atomic<LaneEnd> writer_gone_{LaneEnd::kNotEnded};
 };
 

@@ -86,7 +86,7 @@ std::optional<FrameView> LaneReader::Join() {
   return std::nullopt;
 }
 
-LaneReader::Tail LaneReader::FindTail(const Place& place, uint64_t offset) {
+LaneReader::Tail LaneReader::FindTail(const Place& place, uint64_t offset) const {
   Tail tail = {.last = offset, .end = offset};
   while (const uint64_t next = EndOfFrame(place, tail.end)) {
     tail.last = tail.end;
@@ -96,12 +96,12 @@ LaneReader::Tail LaneReader::FindTail(const Place& place, uint64_t offset) {
   return tail;
 }
 
-uint64_t LaneReader::EndOfFrame(const Place& place, uint64_t offset) {
+uint64_t LaneReader::EndOfFrame(const Place& place, uint64_t offset) const {
   // Acquire: the word behind a committed one is zero or committed (I1).
   const HeaderWordFields fields =
       DecodeHeaderWord(HeaderWordAt(place.segment->mapping.data(), offset).LoadAcquire());
-  const uint64_t next = offset + FrameSpan(fields.payload_bytes);
-  const bool is_frame = fields.mark == FrameMark(FrameKind::kData, place.generation) &&
+  const uint64_t next = offset + FrameSpan(fields.length);
+  const bool is_frame = fields.mark == DataMark(place.generation) &&
                         next <= place.segment->extent.length - kHeaderWordBytes;
   return is_frame ? next : 0;
 }

@@ -41,6 +41,10 @@ constexpr uint64_t kFramesBeforeQuiet = 4096;
 
 constexpr int kPausesWhenFull = 16;  // some 200 ns
 
+uint64_t StampBytes(const LaneWriterOptions& options) {
+  return options.timestamps ? kTimestampBytes : 0;
+}
+
 absl::Status CheckOptions(const LaneWriterOptions& options, std::span<const FileExtent> segments) {
   if (!IsPageAligned(options.segment_bytes) || options.segment_bytes < kMinSegmentBytes ||
       options.segment_bytes > kMaxSegmentBytes) {
@@ -52,7 +56,8 @@ absl::Status CheckOptions(const LaneWriterOptions& options, std::span<const File
     return absl::InvalidArgumentError(absl::StrFormat(
         "max_frame_bytes is %u; it must be at most %u", options.max_frame_bytes, kMaxFrameBytes));
   }
-  const uint64_t largest = *RoundUpToPage(SegmentBytesForFrame(options.max_frame_bytes));
+  const uint64_t largest =
+      *RoundUpToPage(SegmentBytesForFrame(StampBytes(options) + options.max_frame_bytes));
   const uint64_t needed = options.segment_bytes + (largest > options.segment_bytes ? largest : 0);
   if (options.capacity_bytes < needed) {
     return absl::InvalidArgumentError(absl::StrFormat(
@@ -132,8 +137,9 @@ absl::StatusOr<std::unique_ptr<LaneWriter>> LaneWriter::Create(MappedFile lane_f
 
 LaneWriter::LaneWriter(MappedFile lane_file, Mapping lane_mapping, const LaneWriterOptions& options,
                        SegmentSupply* supply)
-    : fences_itself_(!RegisterForProcessBarriers()),
-      max_frame_bytes_(options.max_frame_bytes),
+    : stamp_bytes_(StampBytes(options)),
+      fences_itself_(!RegisterForProcessBarriers()),
+      in_line_bytes_(options.timestamps ? 0 : options.max_frame_bytes + 1),
       roster_(new Roster),
       options_(options),
       lane_file_(std::make_shared<const MappedFile>(std::move(lane_file))),
@@ -148,7 +154,21 @@ LaneWriter::~LaneWriter() {
   delete roster_.load(std::memory_order_relaxed);
 }
 
+Claim LaneWriter::GiveRoom(uint64_t length) {
+  if (stamp_bytes_ == 0) {
+    claimed_.store(length + 1, std::memory_order_relaxed);
+  } else {
+    stamped_claim_ = length + 1;
+  }
+  return {segment_ + tail_ + kHeaderWordBytes + stamp_bytes_, static_cast<uint32_t>(length),
+          Refusal::kNone};
+}
+
 Claim LaneWriter::ClaimSlow(uint64_t length) {
+  if (stamp_bytes_ != 0 && length <= options_.max_frame_bytes &&
+      tail_ + FrameSpan(stamp_bytes_ + length) <= limit_.load(std::memory_order_relaxed)) {
+    return GiveRoom(length);
+  }
   Abandon();
   // Readers may have to read it before there is room.
   CommitStaged();
@@ -159,17 +179,17 @@ Claim LaneWriter::ClaimSlow(uint64_t length) {
     refusal = Refusal::kDamaged;
   } else if (fenced_.load(std::memory_order_acquire)) {
     refusal = Refusal::kFenced;
-  } else if (length > max_frame_bytes_) {
+  } else if (length > options_.max_frame_bytes) {
     refusal = Refusal::kTooLarge;
   } else {
-    refusal = Roll(length);
+    refusal = Roll(stamp_bytes_ + length);
   }
   if (refusal != Refusal::kNone) return {.refusal = refusal};
   // The new segment has room. If Fence() came meanwhile, this one claim is still granted: it is the
   // same as a claim made just before.
-  claimed_.store(length + 1, std::memory_order_relaxed);
+  const Claim claim = GiveRoom(length);
   CAUSEWAY_CRASH_POINT("writer.claim.granted_after_roll");
-  return {segment_ + tail_ + kHeaderWordBytes, static_cast<uint32_t>(length), Refusal::kNone};
+  return claim;
 }
 
 Refusal LaneWriter::Roll(uint64_t length) {
@@ -235,10 +255,14 @@ Refusal LaneWriter::Roll(uint64_t length) {
 
 bool LaneWriter::CommitStaged() {
   if (staged_offset_ == 0) return true;
+  const uint64_t offset = std::exchange(staged_offset_, 0);
   CAUSEWAY_CRASH_POINT("writer.commit_staged.begun");
+  if (stamp_bytes_ != 0) StampFrom(offset);
   // I2, for every frame of the batch. Pairs with the acquire in LaneReader::TryNext().
-  HeaderWordAt(segment_, std::exchange(staged_offset_, 0)).StoreRelease(staged_word_);
+  HeaderWordAt(segment_, offset).StoreRelease(staged_word_);
   CAUSEWAY_CRASH_POINT("writer.commit_staged.header_word_stored");
+  // I12. Pairs with the acquire in LaneReader::StandsStill(), which then finds the header word.
+  if (stamp_bytes_ != 0) lane_page_->stamping.StoreRelease(0);
   {
     RosterUse use(*this);
     WakeParkedReaders();
@@ -291,7 +315,8 @@ size_t LaneWriter::FreeSegments(size_t count, const Roster& roster, Wishes wishe
 void LaneWriter::UseSegment(WriterSegments::Segment& segment) {
   segment_ = segment.mapping.mutable_data();
   tail_ = kHeaderPageBytes;
-  mark_ = FrameMark(FrameKind::kData, segment.generation);
+  mark_ = FrameMark(FrameKind::kData, segment.generation,
+                    options_.timestamps ? FrameFlags::kStamped : FrameFlags::kNone);
   mapping_ = &segment.mapping;
   base_position_ = segment.base_position;
   // I8. seq_cst, with the stores in Fence(): whichever stores the limit last, it ends up zero once

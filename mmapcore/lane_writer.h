@@ -71,6 +71,8 @@ struct LaneWriterOptions {
   // rolls, for at most 64 in such a time. A burst that finds the segments of the one before waits
   // for nothing.
   absl::Duration keep_idle = absl::Seconds(30);
+  // Frames carry the time at which they were committed.
+  bool timestamps = false;
   // With it, the cost of a commit does not grow with the number of readers that do not sleep. Must
   // outlive the writer.
   SleepWatch* sleep_watch = nullptr;
@@ -99,7 +101,7 @@ struct LaneWriterCounters {
 // call, no allocation, except when a frame does not fit the current segment (a roll) and when a
 // reader sleeps (a wake). Back-pressure is felt at rolls only.
 //
-// Comments name the invariants of docs/protocol.md by number: I1 to I11.
+// Comments name the invariants of docs/protocol.md by number: I1 to I12.
 //
 // A process that forks must not use the writer in the child.
 class LaneWriter final : private QuietLane {
@@ -132,7 +134,7 @@ class LaneWriter final : private QuietLane {
     // Relaxed: Fence() only has to be seen in finite time; the slow path then acquires its reason.
     const uint64_t limit = limit_.load(std::memory_order_relaxed);
     const uint64_t end = tail_ + FrameSpan(length);
-    if (length <= max_frame_bytes_ && end <= limit) [[likely]] {
+    if (length < in_line_bytes_ && end <= limit) [[likely]] {
       claimed_.store(length + 1, std::memory_order_relaxed);
       CAUSEWAY_CRASH_POINT("writer.claim.granted");
       return {segment_ + tail_ + kHeaderWordBytes, static_cast<uint32_t>(length), Refusal::kNone};
@@ -156,7 +158,7 @@ class LaneWriter final : private QuietLane {
   bool Commit(uint64_t length) {
     // Relaxed: only this thread stores anything but what it stored itself.
     if (length >= claimed_.load(std::memory_order_relaxed)) [[unlikely]]
-      return false;
+      return CommitStamped(length);
     const uint64_t span = FrameSpan(length);
     const uint64_t next = tail_ + span;
     CAUSEWAY_CRASH_POINT("writer.commit.begun");
@@ -185,28 +187,14 @@ class LaneWriter final : private QuietLane {
   // Makes the first `length` bytes of the claim the next frame of a batch, which becomes visible as
   // a whole with CommitStaged(): one release and one look for sleepers for all of it. A batch
   // becomes visible in parts where it does not fit into the segment, and by a claim that is
-  // refused; what is committed meanwhile becomes visible with it. False: there is no claim, or it
-  // is shorter.
+  // refused; what is committed meanwhile becomes visible with it. In a lane with timestamps the
+  // frames that become visible together have the same one. False: there is no claim, or it is
+  // shorter.
   bool Stage(uint64_t length) {
     // Relaxed: only this thread stores anything but what it stored itself.
     if (length >= claimed_.load(std::memory_order_relaxed)) [[unlikely]]
-      return false;
-    const uint64_t next = tail_ + FrameSpan(length);
-    const uint64_t word = EncodeHeaderWord(static_cast<uint32_t>(length), mark_);
-    // I1, I2. Relaxed: all of it is released by the header word of the batch's first frame, which
-    // is zero until then, and where every reader still waits.
-    HeaderWordAt(segment_, next).StoreRelaxed(0);
-    CAUSEWAY_CRASH_POINT("writer.stage.next_word_zeroed");
-    if (staged_offset_ == 0) {
-      staged_offset_ = tail_;
-      staged_word_ = word;
-    } else {
-      HeaderWordAt(segment_, tail_).StoreRelaxed(word);
-    }
-    Count(length);
-    CAUSEWAY_CRASH_POINT("writer.stage.header_word_stored");
-    tail_ = next;
-    claimed_.store(0, std::memory_order_release);
+      return StageStamped(length);
+    StageFrame(length, length);
     return true;
   }
 
@@ -215,7 +203,10 @@ class LaneWriter final : private QuietLane {
   bool CommitStaged();
 
   // Gives the claim back. Nothing becomes visible.
-  void Abandon() { claimed_.store(0, std::memory_order_release); }
+  void Abandon() {
+    claimed_.store(0, std::memory_order_release);
+    stamped_claim_ = 0;
+  }
 
   // Claims, copies and commits. Does not block. kNone: done.
   Refusal TryWrite(std::span<const std::byte> payload);
@@ -302,9 +293,39 @@ class LaneWriter final : private QuietLane {
   // Whether readers that do not hold count.
   enum class Wishes : bool { kIgnored, kHeard };
 
+  // Adds a frame, whose header word's length is `word_length`, to the batch; ends the claim.
+  void StageFrame(uint64_t length, uint64_t word_length) {
+    const uint64_t next = tail_ + FrameSpan(word_length);
+    const uint64_t word = EncodeHeaderWord(static_cast<uint32_t>(word_length), mark_);
+    // I1, I2. Relaxed: all of it is released by the header word of the batch's first frame, which
+    // is zero until then, and where every reader still waits.
+    HeaderWordAt(segment_, next).StoreRelaxed(0);
+    CAUSEWAY_CRASH_POINT("writer.stage.next_word_zeroed");
+    if (staged_offset_ == 0) {
+      staged_offset_ = tail_;
+      staged_word_ = word;
+    } else {
+      HeaderWordAt(segment_, tail_).StoreRelaxed(word);
+    }
+    Count(length);
+    CAUSEWAY_CRASH_POINT("writer.stage.header_word_stored");
+    tail_ = next;
+    claimed_.store(0, std::memory_order_release);
+  }
+
+  // What Commit() and Stage() do where there is no claim in line that is long enough: in a lane
+  // with timestamps there never is one. False: no other either.
+  bool CommitStamped(uint64_t length);
+  bool StageStamped(uint64_t length);
+  // Gives the frames from `offset` to the tail, the first of which has the header word
+  // staged_word_, the present time. They are to be committed next, and `stamping` ended.
+  void StampFrom(uint64_t offset);
   Claim ClaimSlow(uint64_t length);
+  // Makes the claim at the tail, where there is room for it.
+  Claim GiveRoom(uint64_t length);
   Claim WaitForClaim(uint64_t length, Deadline deadline);
   Refusal FillAndCommit(const Claim& claim, std::span<const std::byte> payload);
+  // To a segment that has room for a frame whose header word's length is `length`.
   Refusal Roll(uint64_t length);
   // Frees what every reader has left: those that hold, and those that wish and were not lapped.
   void FreeLeftSegments();
@@ -340,9 +361,10 @@ class LaneWriter final : private QuietLane {
   uint64_t staged_offset_ = 0;      // of the first staged frame; 0: none
   uint64_t staged_word_ = 0;        // its header word
   uint32_t mark_ = 0;               // of data frames
+  uint64_t stamp_bytes_ = 0;        // of each frame: kTimestampBytes, or 0
   bool fences_itself_ = false;      // the kernel could not register us for process barriers
-  uint64_t max_frame_bytes_ = 0;
-  std::atomic<bool> looks_{true};     // at the readers' parked words
+  uint64_t in_line_bytes_ = 0;     // shorter claims are made in line; 0: none, there are timestamps
+  std::atomic<bool> looks_{true};  // at the readers' parked words
   std::atomic<uint64_t> claimed_{0};  // length of the claim + 1; 0: none, and no roster in use
   std::atomic<const Roster*> roster_;
   const Mapping* mapping_ = nullptr;
@@ -359,6 +381,8 @@ class LaneWriter final : private QuietLane {
   Attention attention_;
   bool closed_ = false;
   bool damaged_ = false;
+  uint64_t stamped_claim_ = 0;  // as claimed_, in a lane with timestamps: no roster is in use
+  uint64_t last_timestamp_ = 0;
 
   std::atomic<size_t> reader_count_{0};
   std::atomic<uint64_t> frames_at_sleep_{0};  // when a reader was last found asleep

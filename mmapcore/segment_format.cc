@@ -57,7 +57,8 @@ static_assert(offsetof(LanePage, doorbell) == 384);
 static_assert(offsetof(LanePage, writer_parked) == 512);
 static_assert(offsetof(LanePage, writer_quiet) == 516);
 static_assert(offsetof(LanePage, committed_position) == 640);
-static_assert(offsetof(LanePage, reserved) == 648);
+static_assert(offsetof(LanePage, stamping) == 768);
+static_assert(offsetof(LanePage, reserved) == 772);
 
 static_assert(std::is_standard_layout_v<CursorPage>);
 static_assert(std::is_trivially_destructible_v<CursorPage>);
@@ -76,9 +77,11 @@ static_assert(!std::is_copy_constructible_v<CursorPage>);
 static_assert(!std::is_convertible_v<const SharedWord<uint64_t>&, uint64_t>);
 
 static_assert(kMaxFrameBytes <= UINT32_MAX);
-static_assert(SegmentBytesForFrame(kMaxFrameBytes) <= kMaxSegmentBytes);
+static_assert(SegmentBytesForFrame(kTimestampBytes + kMaxFrameBytes) <= kMaxSegmentBytes);
 static_assert(FrameMark(FrameKind::kData, 0) != 0);
 static_assert(FrameMark(FrameKind::kData, 1) != FrameMark(FrameKind::kData, 2));
+static_assert(FrameMark(FrameKind::kData, 1) !=
+              FrameMark(FrameKind::kData, 1, FrameFlags::kStamped));
 
 namespace {
 
@@ -161,6 +164,7 @@ constinit const uint64_t kLayoutHash = HashLayout({
     offsetof(LanePage, writer_parked),
     offsetof(LanePage, writer_quiet),
     offsetof(LanePage, committed_position),
+    offsetof(LanePage, stamping),
     // CursorPage
     sizeof(CursorPage),
     offsetof(CursorPage, position),

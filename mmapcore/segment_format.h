@@ -83,7 +83,7 @@ namespace causeway {
 // ---------------------------------------------------------------------------------------------
 // Sizes
 
-inline constexpr uint32_t kFormatVersion = 1;
+inline constexpr uint32_t kFormatVersion = 2;
 
 // Lane page, cursor page and segment header are as long as this on every machine; extents are
 // multiples of the machine's page size.
@@ -93,37 +93,43 @@ inline constexpr uint64_t kFrameAlignment = 8;
 inline constexpr uint64_t kHeaderWordBytes = 8;
 inline constexpr uint64_t kCacheLineBytes = 64;
 inline constexpr uint64_t kMaxFrameBytes = uint64_t{1} << 30;
+// Between header word and payload, in the frames of streams with timestamps.
+inline constexpr uint64_t kTimestampBytes = 8;
 
 // A segment has room for its header page and at least one page of frames.
 inline constexpr uint64_t kMinSegmentBytes = 2 * kHeaderPageBytes;
 inline constexpr uint64_t kMaxSegmentBytes = uint64_t{1} << 31;
 
-// Bytes from one frame's header word to the next one's. Frames of up to a cache line take a power
-// of two, so that in a run of small frames of one length none lies in two lines; longer ones are
-// rounded up to whole words.
-constexpr uint64_t FrameSpan(uint64_t payload_bytes) {
-  const uint64_t bytes = kHeaderWordBytes + payload_bytes;
+// Bytes from one frame's header word to the next one's, if the header word's length is `length`.
+// Frames of up to a cache line take a power of two, so that in a run of small frames of one length
+// none lies in two lines; longer ones are rounded up to whole words.
+constexpr uint64_t FrameSpan(uint64_t length) {
+  const uint64_t bytes = kHeaderWordBytes + length;
   if (bytes <= kCacheLineBytes) return std::bit_ceil(bytes);
   return (bytes + kFrameAlignment - 1) & ~(kFrameAlignment - 1);
 }
 
 // Bytes that a segment must have, before rounding to pages, to hold one frame of this length. The
 // last word of a segment is never payload: there is always room for an END.
-constexpr uint64_t SegmentBytesForFrame(uint64_t payload_bytes) {
-  return kHeaderPageBytes + FrameSpan(payload_bytes) + kHeaderWordBytes;
+constexpr uint64_t SegmentBytesForFrame(uint64_t length) {
+  return kHeaderPageBytes + FrameSpan(length) + kHeaderWordBytes;
 }
 
 // ---------------------------------------------------------------------------------------------
 // The header word: everything about a frame in one atomic store.
 //
-//   bits  0-31  payload length in bytes; 0 for kEnd and kClose
+//   bits  0-31  length: bytes of the payload, and of the timestamp before it; 0 for kEnd and kClose
 //   bits 32-39  kind
-//   bits 40-47  flags: 0 in this version
+//   bits 40-47  flags: bit 40 (stamped) if a timestamp stands before the payload; the others are 0
 //   bits 48-63  tag of the segment's generation: a word left over from another use of the same
 //               bytes does not carry it
 //
 // The upper half of every data frame of one segment is thus the same number, its *mark*: one 32-bit
-// comparison accepts the ordinary case.
+// comparison accepts the ordinary case. All frames of a stream are stamped, or none.
+//
+// The timestamp of a stamped frame is CLOCK_MONOTONIC in nanoseconds, taken by the writer between
+// two stores of `stamping` in the lane page, the second of which follows the header word's. In one
+// lane it never goes back.
 
 enum class FrameKind : uint8_t {
   kNothing = 0,  // the whole word is zero: not committed yet
@@ -132,20 +138,23 @@ enum class FrameKind : uint8_t {
   kClose = 3,  // the writer closed the lane
 };
 
+enum class FrameFlags : uint8_t { kNone = 0, kStamped = 1 };
+
 // Never zero, since no kind but kNothing, which has no mark, is zero.
-constexpr uint32_t FrameMark(FrameKind kind, uint64_t generation) {
+constexpr uint32_t FrameMark(FrameKind kind, uint64_t generation,
+                             FrameFlags flags = FrameFlags::kNone) {
   // Multiplying by an odd number permutes the low 16 bits: 65536 generations in a row have as many
   // tags, and neighbours differ in many bits.
   const uint32_t tag = static_cast<uint32_t>(generation * 0x9E37u) & 0xFFFFu;
-  return tag << 16 | static_cast<uint32_t>(kind);
+  return tag << 16 | static_cast<uint32_t>(flags) << 8 | static_cast<uint32_t>(kind);
 }
 
-constexpr uint64_t EncodeHeaderWord(uint32_t payload_bytes, uint32_t mark) {
-  return uint64_t{mark} << 32 | payload_bytes;
+constexpr uint64_t EncodeHeaderWord(uint32_t length, uint32_t mark) {
+  return uint64_t{mark} << 32 | length;
 }
 
 struct HeaderWordFields {
-  uint32_t payload_bytes;
+  uint32_t length;
   uint32_t mark;
 };
 
@@ -159,6 +168,14 @@ inline SharedWord<uint64_t>& HeaderWordAt(std::byte* segment, uint64_t offset) {
 }
 inline const SharedWord<uint64_t>& HeaderWordAt(const std::byte* segment, uint64_t offset) {
   return *reinterpret_cast<const SharedWord<uint64_t>*>(segment + offset);
+}
+
+// The timestamp of the stamped frame whose header word is at `offset`.
+inline SharedWord<uint64_t>& TimestampAt(std::byte* segment, uint64_t offset) {
+  return HeaderWordAt(segment, offset + kHeaderWordBytes);
+}
+inline const SharedWord<uint64_t>& TimestampAt(const std::byte* segment, uint64_t offset) {
+  return HeaderWordAt(segment, offset + kHeaderWordBytes);
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -231,7 +248,11 @@ struct LanePage {
   uint8_t pad3[120];
   // For operators: a position up to which frames are committed. Updated at rolls and on request.
   SharedWord<uint64_t> committed_position;
-  uint8_t reserved[3448];
+  uint8_t pad4[120];
+  // Of a lane with timestamps: 1 while the writer may have taken one whose frame is not committed
+  // yet. Read by readers that merge lanes.
+  SharedWord<uint32_t> stamping;
+  uint8_t reserved[3324];
 };
 
 // A reader's page for one lane; zeroed by the coordinator, then written by that reader alone.

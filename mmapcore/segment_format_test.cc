@@ -7,6 +7,7 @@
 #include <set>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "mmapcore/testing/status_matchers.h"
@@ -42,7 +43,7 @@ TEST(HeaderWord, HasAnotherTagInEachOf65536Generations) {
 TEST(HeaderWord, KeepsLengthAndMark) {
   const uint32_t mark = FrameMark(FrameKind::kData, 77);
   const HeaderWordFields fields = DecodeHeaderWord(EncodeHeaderWord(kMaxFrameBytes, mark));
-  EXPECT_EQ(fields.payload_bytes, kMaxFrameBytes);
+  EXPECT_EQ(fields.length, kMaxFrameBytes);
   EXPECT_EQ(fields.mark, mark);
 }
 
@@ -94,10 +95,14 @@ TEST(ReadPage, OfAPageOfZerosIsUnavailable) {
 TEST(ReadPage, RefusesAnotherVersionByName) {
   SegmentHeader segment{};
   PublishPage(kIdentity, segment.page);
-  segment.page.version.StoreRelaxed(kFormatVersion + 1);
-  EXPECT_THAT(ReadPage(segment.page, kIdentity, "/data/lane"),
-              StatusIs(absl::StatusCode::kFailedPrecondition,
-                       AllOf(HasSubstr("/data/lane"), HasSubstr("version 2"))));
+  for (const uint32_t other : {kFormatVersion - 1, kFormatVersion + 1}) {
+    segment.page.version.StoreRelaxed(other);
+    EXPECT_THAT(ReadPage(segment.page, kIdentity, "/data/lane"),
+                StatusIs(absl::StatusCode::kFailedPrecondition,
+                         AllOf(HasSubstr("/data/lane"),
+                               HasSubstr(absl::StrCat("format version ", other, ",")),
+                               HasSubstr(absl::StrCat("reads version ", kFormatVersion)))));
+  }
 }
 
 TEST(ReadPage, RefusesAnotherLayout) {

@@ -60,13 +60,15 @@ std::string StreamSection(const Listing& listing, size_t width) {
                {"GRANTED", Kind::kNumber},
                {"CAPACITY", Kind::kNumber},
                {"MAX FRAME", Kind::kNumber},
-               {"BYTES IN"}});
+               {"BYTES IN"},
+               {"TIMESTAMPS"}});
   for (size_t i = 0; i < Shown(listing.streams, listing.limit); ++i) {
     const v1::Stream& stream = listing.streams[i];
     table.AddRow({stream.name(), absl::StrCat(stream.stream_id()), absl::StrCat(stream.lanes()),
                   absl::StrCat(stream.readers()), Bytes(stream.granted_bytes()),
                   Bytes(stream.options().capacity_bytes()),
-                  Bytes(stream.options().max_frame_bytes()), DurabilityWord(stream)});
+                  Bytes(stream.options().max_frame_bytes()), DurabilityWord(stream),
+                  stream.options().timestamps() ? "yes" : "no"});
   }
   return Section("STREAMS", listing.streams, listing, std::move(table), width);
 }
@@ -145,7 +147,8 @@ Json StreamJson(const v1::Stream& stream) {
           {"durability", DurabilityWord(stream)},
           {"segment_bytes", stream.options().segment_bytes()},
           {"capacity_bytes", stream.options().capacity_bytes()},
-          {"max_frame_bytes", stream.options().max_frame_bytes()}};
+          {"max_frame_bytes", stream.options().max_frame_bytes()},
+          {"timestamps", stream.options().timestamps()}};
 }
 
 Json ReaderJson(const ListedReader& reader) {

@@ -45,6 +45,7 @@ int CreateMain(int argc, char** argv) {
   uint64_t segment_bytes = 0;
   uint64_t capacity_bytes = 0;
   uint64_t max_frame_bytes = 0;
+  bool timestamps = false;
   CommandLine line(kCommand,
                    "Makes a stream. It is no error if there is one with the same options.",
                    "  causeway create video --max_frame_bytes=32MiB --capacity_bytes=512MiB\n");
@@ -54,6 +55,7 @@ int CreateMain(int argc, char** argv) {
   line.Size("segment_bytes", &segment_bytes, "Bytes of one segment of a lane");
   line.Size("capacity_bytes", &capacity_bytes, "Bytes of all segments of one lane");
   line.Size("max_frame_bytes", &max_frame_bytes, "Most bytes of one frame");
+  line.Switch("timestamps", &timestamps, "Frames carry the time at which they were committed");
   return Run(kCommand, line, argc, argv, dir, [&](const AdminClient& admin) {
     const absl::StatusOr<v1::Durability> kind = DurabilityFrom(durability);
     if (!kind.ok()) return kind.status();
@@ -63,6 +65,7 @@ int CreateMain(int argc, char** argv) {
     options.set_segment_bytes(segment_bytes);
     options.set_capacity_bytes(capacity_bytes);
     options.set_max_frame_bytes(max_frame_bytes);
+    options.set_timestamps(timestamps);
     return admin.CreateStream(stream, options);
   });
 }

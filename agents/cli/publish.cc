@@ -33,7 +33,7 @@ constexpr char kExamples[] =
     "  tar c src | causeway publish sources        and elsewhere, before or after:\n"
     "  causeway subscribe sources | tar x\n"
     "\n"
-    "  journalctl -f | causeway publish log --lines --readers=0\n"
+    "  journalctl -f | causeway publish log --lines --readers=0 --timestamps\n"
     "\n"
     "Like a named pipe, each end waits for the other. At the end of its input publish waits until\n"
     "every reader has read everything.\n"
@@ -49,6 +49,7 @@ struct PublishFlags {
   uint64_t frame_bytes = uint64_t{64} << 10;
   absl::Duration timeout = absl::InfiniteDuration();
   bool lines = false;
+  bool timestamps = false;
 };
 
 // Standard input to one lane.
@@ -154,6 +155,13 @@ class Publisher {
   uint64_t lines_ = 0;
 };
 
+absl::Status CheckTimestamps(const PublishFlags& flags, const Writer& writer) {
+  if (!flags.timestamps || writer.stream_options().timestamps) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat("--timestamps: stream ", writer.stream(),
+                   " was made without; that is fixed when a stream is made"));
+}
+
 absl::Status CheckFrameBytes(const PublishFlags& flags, const Writer& writer) {
   const uint64_t most = writer.stream_options().max_frame_bytes;
   if (flags.frame_bytes >= 1 && flags.frame_bytes <= most) return absl::OkStatus();
@@ -165,9 +173,12 @@ absl::Status CheckFrameBytes(const PublishFlags& flags, const Writer& writer) {
 absl::Status Run(const PublishFlags& flags) {
   const absl::StatusOr<std::unique_ptr<Agent>> agent = AttachTo(flags.dir, kCommand);
   if (!agent.ok()) return agent.status();
-  absl::StatusOr<std::unique_ptr<Writer>> writer = (*agent)->OpenWriter(flags.stream);
+  WriterOptions options;
+  options.stream.timestamps = flags.timestamps;
+  absl::StatusOr<std::unique_ptr<Writer>> writer = (*agent)->OpenWriter(flags.stream, options);
   if (!writer.ok()) return writer.status();
   absl::Status status = CheckFrameBytes(flags, **writer);
+  status.Update(CheckTimestamps(flags, **writer));
   if (status.ok()) status = Publisher(flags, **writer).Run();
   if (!status.ok()) return status;
   writer->reset();
@@ -188,6 +199,8 @@ int PublishMain(int argc, char** argv) {
   line.Size("frame_bytes", &flags.frame_bytes,
             "Most bytes of one frame, or of one line (default 64KiB)");
   line.Switch("lines", &flags.lines, "One frame per line, without its newline");
+  line.Switch("timestamps", &flags.timestamps,
+              "Frames carry the time at which they were sent, for\nsubscribe --merge=timestamp");
   line.Duration("timeout", &flags.timeout,
                 "Longest wait for readers, to come or to read (default\ninf)");
   const absl::StatusOr<bool> parsed = line.Parse(argc, argv);

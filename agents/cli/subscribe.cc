@@ -44,9 +44,16 @@ constexpr char kExamples[] =
     "\n"
     "  causeway subscribe video --policy=drop --from=latest > screen\n"
     "\n"
+    "  causeway subscribe log --lines --follow --merge=timestamp\n"
+    "\n"
     "Reads from the oldest frame that is still there when it joins, or as --from says: latest, or\n"
     "from LANE:POSITION on (several with commas), as a message about a gap names them. Ends when\n"
     "every writer that it has seen has ended.\n"
+    "\n"
+    "--merge=timestamp gives the lines or frames of all writers in the order in which they were "
+    "sent,\n"
+    "on a stream that was made with timestamps (by this command, or publish or create "
+    "--timestamps).\n"
     "\n"
     "--policy says what writers do when this command lags and their memory is used up: wait "
     "(block),\n"
@@ -77,6 +84,18 @@ absl::Status ParsePolicy(const std::string& text, ReaderPolicy& policy) {
   }
   return absl::InvalidArgumentError(
       absl::StrCat("--policy: ", OneLine(text), " is no policy; use block, drop or evict"));
+}
+
+// "none" or "timestamp".
+absl::Status ParseMerge(const std::string& text, ReaderOptions& options) {
+  if (text == "none") return absl::OkStatus();
+  if (text != "timestamp") {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--merge: ", OneLine(text), " is no order; use none or timestamp"));
+  }
+  options.merge = Merge::kTimestamp;
+  options.stream.timestamps = true;
+  return absl::OkStatus();
 }
 
 // "oldest", "latest", or "LANE:POSITION", several of which are separated by commas.
@@ -224,6 +243,10 @@ absl::Status Run(const SubscribeFlags& flags) {
   absl::StatusOr<std::unique_ptr<Reader>> reader = (*agent)->OpenReader(flags.stream, flags.reader);
   if (!reader.ok()) return reader.status();
   const absl::Status status = Subscriber(flags, **reader).Run();
+  if (const uint64_t late = (*reader)->counters().frames_late; late > 0) {
+    std::fprintf(stderr, "causeway %s: %" PRIu64 " frames came too late for their place\n",
+                 kCommand, late);
+  }
   reader->reset();
   const absl::Status detached = UnlessAway((*agent)->Detach());
   return status.ok() ? detached : status;
@@ -240,8 +263,10 @@ int SubscribeMain(int argc, char** argv) {
   line.Switch("follow", &flags.follow, "Wait for more writers when all have ended");
   std::string policy = "block";
   std::string from = "oldest";
+  std::string merge = "none";
   line.Text("policy", &policy, "If this command lags: block (default), drop or evict");
   line.Text("from", &from, "oldest (default), latest or LANE:POSITION");
+  line.Text("merge", &merge, "Order of different writers' frames: none (default), or\ntimestamp");
   line.Switch("latest", &flags.latest, "Each time the newest frame only; skips those before it");
   line.Duration("timeout", &flags.timeout, "Give up if nothing comes for so long (default inf)");
   const absl::StatusOr<bool> parsed = line.Parse(argc, argv);
@@ -249,6 +274,10 @@ int SubscribeMain(int argc, char** argv) {
   if (!*parsed) return 0;
   absl::Status given = ParsePolicy(policy, flags.reader.policy);
   given.Update(ParseFrom(from, flags.reader));
+  given.Update(ParseMerge(merge, flags.reader));
+  if (flags.latest && flags.reader.merge != Merge::kNone) {
+    given.Update(absl::InvalidArgumentError("--latest and --merge=timestamp exclude each other"));
+  }
   if (!given.ok()) return Fail(kCommand, given);
 
   std::signal(SIGPIPE, SIG_IGN);

@@ -2,6 +2,7 @@
 //
 //   attach <dir> <name>            ok <session id>
 //   write_to <stream> [<segment bytes> <capacity bytes>]    opens a writer
+//   stamp_to <stream> [<segment bytes> <capacity bytes>]    of a stream with timestamps
 //   read_from <stream> [block|drop|evict]                   opens a reader
 //   write <count> <bytes> <first>  numbered frames; waits for room
 //   flood <bytes>                  numbered frames from 0 until it fails; answers at once with
@@ -54,7 +55,8 @@ class Peer {
  public:
   absl::StatusOr<std::string> Obey(const std::string& command, std::istream& arguments) {
     if (command == "attach") return Attach(arguments);
-    if (command == "write_to") return WriteTo(arguments);
+    if (command == "write_to") return WriteTo(arguments, /*timestamps=*/false);
+    if (command == "stamp_to") return WriteTo(arguments, /*timestamps=*/true);
     if (command == "read_from") return ReadFrom(arguments);
     if (command == "write") return Write(arguments);
     if (command == "flood") return Flood(arguments);
@@ -90,10 +92,11 @@ class Peer {
     return absl::StrCat("ok ", agent_->session_id());
   }
 
-  absl::StatusOr<std::string> WriteTo(std::istream& arguments) {
+  absl::StatusOr<std::string> WriteTo(std::istream& arguments, bool timestamps) {
     std::string stream;
     arguments >> stream;
     WriterOptions options;
+    options.stream.timestamps = timestamps;
     if (arguments >> options.stream.segment_bytes >> options.stream.capacity_bytes) {
       options.stream.max_frame_bytes = options.stream.segment_bytes / 4;
     }

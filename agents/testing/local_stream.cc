@@ -59,6 +59,7 @@ WriterLane& LocalStream::AddWriter(uint64_t lane_id) {
   options.segment_bytes = kSegmentBytes;
   options.capacity_bytes = kCapacityBytes;
   options.max_frame_bytes = kMaxFrameBytes;
+  options.timestamps = timestamps_;
   absl::StatusOr<std::shared_ptr<WriterLane>> lane =
       WriterLane::Create(Duplicate(*writer.file), 0, segments, options,
                          {.request_segment =
@@ -80,18 +81,21 @@ ReaderLanes& LocalStream::AddReader(uint64_t reader_id, WaitMode mode,
   ReaderSide& reader = readers_[reader_id];
   reader.policy = reading.policy;
   reader.file = std::make_shared<MappedFile>(Anonymous(absl::StrCat("cursors-", reader_id)));
-  reader.lanes = std::make_shared<ReaderLanes>(
-      ReaderLanes::Options{.reader_id = reader_id,
-                           .stream = "local",
-                           .max_frame_bytes = kMaxFrameBytes,
-                           .wait_mode = mode,
-                           .policy = reading.policy,
-                           .start = reading.start,
-                           .start_positions = reading.start_positions},
-      Duplicate(*reader.file), [this](uint64_t lane_id) {
-        absl::MutexLock lock(&mutex_);
-        released_.push_back(lane_id);
-      });
+  reader.lanes =
+      std::make_shared<ReaderLanes>(ReaderLanes::Options{.reader_id = reader_id,
+                                                         .stream = "local",
+                                                         .max_frame_bytes = kMaxFrameBytes,
+                                                         .wait_mode = mode,
+                                                         .policy = reading.policy,
+                                                         .start = reading.start,
+                                                         .start_positions = reading.start_positions,
+                                                         .timestamps = timestamps_,
+                                                         .merge = reading.merge,
+                                                         .merge_patience = reading.merge_patience},
+                                    Duplicate(*reader.file), [this](uint64_t lane_id) {
+                                      absl::MutexLock lock(&mutex_);
+                                      released_.push_back(lane_id);
+                                    });
   return *reader.lanes;
 }
 

@@ -24,6 +24,9 @@ class LocalStream {
   static constexpr uint64_t kCapacityBytes = 8 * kSegmentBytes;
   static constexpr uint64_t kMaxFrameBytes = 64 * 1024;
 
+  // Before anything is added: a stream with timestamps.
+  void set_timestamps() { timestamps_ = true; }
+
   // Whether requests for segments are granted at once; else they are counted only.
   void set_grants(bool grants) { grants_ = grants; }
 
@@ -71,6 +74,7 @@ class LocalStream {
   uint64_t CursorOffset(uint64_t lane_id, uint64_t reader_id);
 
   bool grants_ = true;
+  bool timestamps_ = false;
   uint64_t version_ = 0;
   std::map<uint64_t, WriterSide> writers_;
   std::map<uint64_t, ReaderSide> readers_;

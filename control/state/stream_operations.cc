@@ -16,7 +16,8 @@ namespace {
 std::string Describe(const v1::StreamOptions& options) {
   return absl::StrCat("durability ", static_cast<int>(options.durability()), ", segment_bytes ",
                       options.segment_bytes(), ", capacity_bytes ", options.capacity_bytes(),
-                      ", max_frame_bytes ", options.max_frame_bytes());
+                      ", max_frame_bytes ", options.max_frame_bytes(),
+                      options.timestamps() ? ", timestamps" : ", no timestamps");
 }
 
 }  // namespace

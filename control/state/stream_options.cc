@@ -12,15 +12,21 @@
 namespace causeway {
 namespace {
 
-// Room beside the two ordinary segments that one frame of this length needs.
-uint64_t OwnSegmentBytes(uint64_t frame_bytes, uint64_t segment_bytes) {
-  const uint64_t needed = SegmentBytesOfFrame(frame_bytes);
-  return needed <= segment_bytes ? 0 : needed;
+uint64_t StampBytes(const v1::StreamOptions& options) {
+  return options.timestamps() ? kTimestampBytes : 0;
+}
+
+// Room beside the two ordinary segments that one frame of the greatest length needs.
+uint64_t OwnSegmentBytes(const v1::StreamOptions& options) {
+  const uint64_t needed = SegmentBytesOfLargestFrame(options);
+  return needed <= options.segment_bytes() ? 0 : needed;
 }
 
 // The longest frame for which two segments and its own fit into the capacity.
-uint64_t LongestFrame(uint64_t segment_bytes, uint64_t capacity_bytes) {
-  const uint64_t overhead = SegmentBytesForFrame(0);
+uint64_t LongestFrame(const v1::StreamOptions& options) {
+  const uint64_t segment_bytes = options.segment_bytes();
+  const uint64_t capacity_bytes = options.capacity_bytes();
+  const uint64_t overhead = SegmentBytesForFrame(StampBytes(options));
   const uint64_t in_segment = segment_bytes - overhead;
   const uint64_t beside = capacity_bytes - 2 * segment_bytes;
   const uint64_t in_own = beside > overhead ? beside - overhead : 0;
@@ -84,8 +90,9 @@ absl::Status CheckGiven(const v1::StreamOptions& options, const Limits& limits) 
 
 uint64_t SmallestSegmentBytes() { return std::max(kMinSegmentBytes, 2 * PageSize()); }
 
-uint64_t SegmentBytesOfFrame(uint64_t frame_bytes) {
-  return *RoundUpToPage(SegmentBytesForFrame(std::min(frame_bytes, kMaxFrameBytes)));
+uint64_t SegmentBytesOfLargestFrame(const v1::StreamOptions& options) {
+  const uint64_t frame_bytes = std::min<uint64_t>(options.max_frame_bytes(), kMaxFrameBytes);
+  return *RoundUpToPage(SegmentBytesForFrame(StampBytes(options) + frame_bytes));
 }
 
 absl::StatusOr<v1::StreamOptions> CompleteStreamOptions(const v1::StreamOptions& options,
@@ -111,9 +118,8 @@ absl::StatusOr<v1::StreamOptions> CompleteStreamOptions(const v1::StreamOptions&
   const uint64_t segment = whole.segment_bytes();
   if (whole.capacity_bytes() == 0) {
     // Room for a few segments, and for the largest frame that was asked for.
-    const uint64_t wanted =
-        std::max({limits.default_capacity_bytes, 4 * segment,
-                  2 * segment + OwnSegmentBytes(whole.max_frame_bytes(), segment)});
+    const uint64_t wanted = std::max(
+        {limits.default_capacity_bytes, 4 * segment, 2 * segment + OwnSegmentBytes(whole)});
     whole.set_capacity_bytes(std::min(wanted, RoundDownToPage(limits.max_capacity_bytes_per_lane)));
   }
   const uint64_t capacity = whole.capacity_bytes();
@@ -123,15 +129,15 @@ absl::StatusOr<v1::StreamOptions> CompleteStreamOptions(const v1::StreamOptions&
                      segment, "; a writer needs the next one before this one is full"));
   }
   if (whole.max_frame_bytes() == 0) {
-    whole.set_max_frame_bytes(std::min(
-        {limits.default_max_frame_bytes, limits.max_frame_bytes, LongestFrame(segment, capacity)}));
+    whole.set_max_frame_bytes(
+        std::min({limits.default_max_frame_bytes, limits.max_frame_bytes, LongestFrame(whole)}));
   }
-  const uint64_t own = OwnSegmentBytes(whole.max_frame_bytes(), segment);
+  const uint64_t own = OwnSegmentBytes(whole);
   if (own > capacity - 2 * segment) {
     return absl::InvalidArgumentError(absl::StrCat(
         "capacity_bytes ", capacity, " holds two segments of ", segment, " bytes but not also the ",
         own, " bytes that a frame of max_frame_bytes ", whole.max_frame_bytes(),
-        " needs; the longest possible frame is ", LongestFrame(segment, capacity)));
+        " needs; the longest possible frame is ", LongestFrame(whole)));
   }
   return whole;
 }
@@ -141,7 +147,8 @@ bool AgreesWith(const v1::StreamOptions& asked, const v1::StreamOptions& in_forc
   return agrees(asked.durability(), in_force.durability()) &&
          agrees(asked.segment_bytes(), in_force.segment_bytes()) &&
          agrees(asked.capacity_bytes(), in_force.capacity_bytes()) &&
-         agrees(asked.max_frame_bytes(), in_force.max_frame_bytes());
+         agrees(asked.max_frame_bytes(), in_force.max_frame_bytes()) &&
+         agrees(asked.timestamps(), in_force.timestamps());
 }
 
 }  // namespace causeway

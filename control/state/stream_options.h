@@ -14,8 +14,8 @@ namespace causeway {
 // A segment's header page and one page of frames, in bytes.
 uint64_t SmallestSegmentBytes();
 
-// The segment that one frame of this payload length needs, in whole pages. At most 1 GiB counts.
-uint64_t SegmentBytesOfFrame(uint64_t frame_bytes);
+// The segment that a frame of max_frame_bytes needs, in whole pages. At most 1 GiB counts.
+uint64_t SegmentBytesOfLargestFrame(const v1::StreamOptions& options);
 
 // `options` with the zeros filled in, the given values untouched: a default bends where a given
 // value leaves no room for it.
@@ -30,7 +30,7 @@ uint64_t SegmentBytesOfFrame(uint64_t frame_bytes);
 absl::StatusOr<v1::StreamOptions> CompleteStreamOptions(const v1::StreamOptions& options,
                                                         const Limits& limits);
 
-// True if every option of `asked` that is not zero is the one `in_force`.
+// True if every option of `asked` that is not zero, or false, is the one `in_force`.
 bool AgreesWith(const v1::StreamOptions& asked, const v1::StreamOptions& in_force);
 
 }  // namespace causeway

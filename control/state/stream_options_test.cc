@@ -38,7 +38,7 @@ TEST(StreamOptions, DefaultsBendToWhatIsGiven) {
   auto whole = CompleteStreamOptions(Options(0, 16 * PageSize(), 0), limits);
   ASSERT_TRUE(whole.ok()) << whole.status();
   EXPECT_EQ(whole->segment_bytes(), 4 * PageSize());
-  EXPECT_EQ(SegmentBytesOfFrame(whole->max_frame_bytes()), 8 * PageSize());
+  EXPECT_EQ(SegmentBytesOfLargestFrame(*whole), 8 * PageSize());
 
   whole = CompleteStreamOptions(Options(0, 0, uint64_t{512} << 20), limits);
   ASSERT_TRUE(whole.ok()) << whole.status();
@@ -53,7 +53,7 @@ TEST(StreamOptions, TheSmallestStreamHasTwoSegmentsOfTwoPages) {
   const uint64_t segment = SmallestSegmentBytes();
   const auto whole = CompleteStreamOptions(Options(segment, 2 * segment, 0), Limits());
   ASSERT_TRUE(whole.ok()) << whole.status();
-  EXPECT_EQ(SegmentBytesOfFrame(whole->max_frame_bytes()), segment);
+  EXPECT_EQ(SegmentBytesOfLargestFrame(*whole), segment);
 }
 
 TEST(StreamOptions, EveryRuleIsNamed) {
@@ -99,12 +99,13 @@ TEST(StreamOptions, WhateverIsAcceptedHasRoomForItsLargestFrame) {
   };
   int accepted = 0;
   for (int i = 0; i < 200000; ++i) {
-    const v1::StreamOptions asked = Options(any(), any(), any());
+    v1::StreamOptions asked = Options(any(), any(), any());
+    asked.set_timestamps(random() % 2 == 0);
     const auto whole = CompleteStreamOptions(asked, limits);
     if (!whole.ok()) continue;
     ++accepted;
     EXPECT_TRUE(AgreesWith(asked, *whole));
-    const uint64_t own = SegmentBytesOfFrame(whole->max_frame_bytes());
+    const uint64_t own = SegmentBytesOfLargestFrame(*whole);
     const uint64_t needed = 2 * whole->segment_bytes() + (own > whole->segment_bytes() ? own : 0);
     EXPECT_GE(whole->capacity_bytes(), needed) << whole->ShortDebugString();
     EXPECT_GE(whole->max_frame_bytes(), 1u);

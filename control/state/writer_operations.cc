@@ -83,8 +83,7 @@ absl::StatusOr<uint64_t> SegmentLength(const Books& books, const records::Lane& 
                                        uint64_t asked) {
   const v1::StreamOptions& options = books.streams.Find(lane.stream_id())->options();
   if (asked == 0) return options.segment_bytes();
-  const uint64_t most =
-      std::max(options.segment_bytes(), SegmentBytesOfFrame(options.max_frame_bytes()));
+  const uint64_t most = std::max(options.segment_bytes(), SegmentBytesOfLargestFrame(options));
   const std::optional<uint64_t> length = RoundUpToPage(asked);
   if (!length.has_value() || *length < SmallestSegmentBytes() || *length > most) {
     return absl::InvalidArgumentError(absl::StrCat("a segment of ", asked, " bytes is outside of ",

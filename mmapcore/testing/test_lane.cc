@@ -123,11 +123,12 @@ LaneWriter& TestLane::writer() {
     writer_ =
         Value(LaneWriter::Create(Value(MappedFile::FromFd(UniqueFd(dup(lane_file_.fd())), "lane")),
                                  kLanePageOffset, initial_segments_,
-                                 {.identity = kIdentity,
+                                 {.identity = options_.identity,
                                   .segment_bytes = options_.segment_bytes,
                                   .capacity_bytes = options_.capacity_bytes,
                                   .max_frame_bytes = options_.max_frame_bytes,
                                   .keep_idle = options_.keep_idle,
+                                  .timestamps = options_.timestamps,
                                   .sleep_watch = options_.sleep_watch},
                                  &supply_));
   }
@@ -147,10 +148,11 @@ absl::StatusOr<std::unique_ptr<LaneReader>> TestLane::TryOpenReader(
   join_versions_[reader_id] = roster_version_ + 1;
   return LaneReader::Create(Value(lane_file_.OpenReadOnly()), kLanePageOffset,
                             *cursor_files_[reader_id], kCursorOffset,
-                            {.identity = kIdentity,
+                            {.identity = options_.identity,
                              .reader_id = reader_id,
                              .roster_version = join_versions_[reader_id],
                              .max_frame_bytes = options_.max_frame_bytes,
+                             .timestamps = options_.timestamps,
                              .policy = options.policy,
                              .start = options.start,
                              .max_mapped_bytes = options.max_mapped_bytes});
@@ -159,7 +161,7 @@ absl::StatusOr<std::unique_ptr<LaneReader>> TestLane::TryOpenReader(
 void TestLane::Admit(uint64_t reader_id) {
   roster_[reader_id] =
       Value(ReaderCursor::Map(Value(cursor_files_[reader_id]->OpenReadOnly()), kCursorOffset,
-                              kIdentity, reader_id, policies_.at(reader_id)));
+                              options_.identity, reader_id, policies_.at(reader_id)));
   ++roster_version_;
   SetRoster();
 }

@@ -77,6 +77,8 @@ struct TestLaneOptions {
   int initial_segments = 2;
   absl::Duration keep_idle = absl::Seconds(1);
   SleepWatch* sleep_watch = nullptr;
+  bool timestamps = false;
+  LaneIdentity identity = {.stream_id = 11, .lane_id = 22, .epoch = 33};
 };
 
 // How a reader of a TestLane reads.

@@ -117,6 +117,14 @@ class CausewayTestCase(unittest.TestCase):
                 pass
         return found
 
+    def stop(self, process):
+        process.send_signal(signal.SIGSTOP)
+
+        def stopped():
+            with open(f'/proc/{process.pid}/stat', encoding='ascii') as stat:
+                return stat.read().rsplit(')', 1)[1].split()[0] == 'T'
+        wait_until(stopped, 'the stop')
+
     def kill_all(self):
         for pid in self.pids():
             try:

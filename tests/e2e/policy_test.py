@@ -53,14 +53,6 @@ class PolicyTest(CausewayTestCase):
     def readers(self):
         return self.listing()['readers']
 
-    def stop(self, process):
-        process.send_signal(signal.SIGSTOP)
-
-        def stopped():
-            with open(f'/proc/{process.pid}/stat', encoding='ascii') as stat:
-                return stat.read().rsplit(')', 1)[1].split()[0] == 'T'
-        wait_until(stopped, 'the stop')
-
     def missed(self, err):
         """The frames that the messages about gaps name, and how many messages there are."""
         gaps = re.findall(r'causeway subscribe: gap in lane \d+, positions \d+ to \d+: '

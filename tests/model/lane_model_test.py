@@ -1,7 +1,7 @@
 """Searches every state of the models of the lane protocol, as they are and broken on purpose.
 
 As they are, the search must end without an error; broken in one place, it must find one. What is
-searched is lane.pml and quiet.pml; docs/protocol.md says what they cover.
+searched is lane.pml, quiet.pml and merge.pml; docs/protocol.md says what they cover.
 
     ./bazelw test //tests/model:lane_model_test
     ./bazelw run //tests/model:lane_model_test -- --trail M_NO_BARRIER   # how it goes wrong
@@ -20,6 +20,7 @@ import unittest
 HERE = os.path.dirname(os.path.abspath(__file__))
 LANE = 'lane.pml'
 QUIET = 'quiet.pml'
+MERGE = 'merge.pml'
 
 MEMORY_MB = 2000
 DEPTH = 10_000
@@ -34,6 +35,7 @@ CONFIGURATIONS = {
         LANE, ['READERS=1', 'FRAMES=7', 'FRAMES_PER_SEGMENT=2', 'DRAINS', 'ABANDONS']),
     'a quiet writer and one reader': (QUIET, ['READERS=1', 'FRAMES=3']),
     'a quiet writer and two readers': (QUIET, ['READERS=2', 'FRAMES=1']),
+    'a reader that merges': (MERGE, []),
 }
 
 # Which configuration finds out; what is broken stands in the model.
@@ -42,6 +44,7 @@ DRAINS = CONFIGURATIONS['two readers, and a writer that waits until all is read'
 JOINS = CONFIGURATIONS['one reader, which joins']
 LONG = CONFIGURATIONS['one reader, two frames per segment']
 WATCHED = CONFIGURATIONS['a quiet writer and one reader']
+MERGES = CONFIGURATIONS['a reader that merges']
 MUTATIONS = {
     'M_NEXT_WORD_NOT_ZEROED': LONG,  # I1
     'M_HEADER_BEFORE_PAYLOAD': TWO,  # I2
@@ -69,6 +72,12 @@ MUTATIONS = {
     'M_WATCH_LOOKS_FIRST': WATCHED,
     'M_RINGS_BEFORE_IT_LOOKS': WATCHED,
     'M_RESUMES_SILENTLY': WATCHED,
+    'M_MERGES_WITHOUT_BARRIER': MERGES,  # I12
+    'M_CLOCK_AFTER_BARRIER': MERGES,
+    'M_CLOCK_BEFORE_STAMPING': MERGES,
+    'M_NO_LOOK_AT_STAMPING': MERGES,
+    'M_STAMPING_ENDS_BEFORE_WORD': MERGES,
+    'M_WORD_BEFORE_STAMPING': MERGES,
 }
 
 
@@ -152,7 +161,7 @@ class LaneModelTest(unittest.TestCase):
                                  r'pan:1: (assertion violated|invalid end state)')
 
     def test_every_mutation_stands_in_its_model(self):
-        for model in (LANE, QUIET):
+        for model in (LANE, QUIET, MERGE):
             listed = {name for name, (where, _) in MUTATIONS.items() if where == model}
             with open(os.path.join(HERE, model), encoding='utf-8') as text:
                 self.assertEqual(listed, set(re.findall(r'\bM_[A-Z_]+[A-Z]\b', text.read())))
