@@ -1,9 +1,11 @@
-// Runs the README's example as a reader would.
+// Runs the examples of the README and of docs/examples as a reader would.
 
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "agents/testing/child_process.h"
 #include "agents/testing/coordinator_process.h"
@@ -21,6 +23,22 @@ TEST(Example, AGreetingArrives) {
   EXPECT_EQ(read.ReadLine(), "hello");
   EXPECT_EQ(read.Wait(), 0);
   EXPECT_EQ(write.Wait(), 0);
+}
+
+TEST(Example, AWordIsShouted) {
+  const CoordinatorProcess coordinator;
+  const std::string shout = TestProgram("docs/examples/shout");
+  const auto ask = [&](const std::string& words) {
+    return std::make_unique<ChildProcess>(std::vector<std::string>{
+        "/bin/sh", "-c", "exec \"$0\" \"$@\" >&3 2>&3", shout, coordinator.dir(), "ask", words});
+  };
+  const auto early = ask("hello");
+  ChildProcess serve({shout, coordinator.dir(), "serve"});
+  EXPECT_EQ(early->ReadLine(), "HELLO");
+  EXPECT_EQ(early->Wait(), 0);
+  const auto empty = ask("");
+  EXPECT_EQ(empty->ReadLine(), "INVALID_ARGUMENT: nothing to shout");
+  EXPECT_NE(empty->Wait(), 0);
 }
 
 }  // namespace
