@@ -3,12 +3,8 @@
 //
 //   bazel run -c opt //mmapcore:wake_stress -- --handoffs=100000000
 //
-// Flags: --handoffs=N; --seconds=N (0: until all are done); --mode=park, adaptive or spin;
-// --max_stall_ms=N (0: any); --kill_every=N: a third process waits on the same lane, and is killed
-// (SIGKILL) each N handoffs, parked or about to be, at a moment that --seed chooses; its cursor,
-// which says that it sleeps, stays on the lane's roster until the next is killed. Exits with 1 if a
-// frame is lost or a wait is longer. With --idle_seconds=N and --lanes=N it shows instead what
-// waiting costs while nothing comes.
+// --help has the flags. With --idle_seconds it shows instead what waiting costs while nothing
+// comes.
 
 #include <signal.h>
 #include <sys/mman.h>
@@ -17,16 +13,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
+#include <map>
 #include <memory>
 #include <optional>
 #include <random>
-#include <string_view>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -263,50 +260,43 @@ int Idle(const Flags& flags) {
   return 0;
 }
 
-bool Parse(int argc, char** argv, Flags& flags) {
-  for (int i = 1; i < argc; ++i) {
-    const std::string_view argument = argv[i];
-    const size_t equals = argument.find('=');
-    if (equals == std::string_view::npos) return false;
-    const std::string_view name = argument.substr(0, equals);
-    const std::string_view value = argument.substr(equals + 1);
-    if (name == "--handoffs") {
-      flags.handoffs = std::strtoull(value.data(), nullptr, 10);
-    } else if (name == "--seconds") {
-      flags.seconds = std::strtoll(value.data(), nullptr, 10);
-    } else if (name == "--kill_every") {
-      flags.kill_every = std::strtoull(value.data(), nullptr, 10);
-    } else if (name == "--seed") {
-      flags.seed = std::strtoull(value.data(), nullptr, 10);
-    } else if (name == "--max_stall_ms") {
-      flags.max_stall_ms = std::strtoll(value.data(), nullptr, 10);
-    } else if (name == "--idle_seconds") {
-      flags.idle_seconds = std::strtoll(value.data(), nullptr, 10);
-    } else if (name == "--lanes") {
-      flags.lanes = std::strtoull(value.data(), nullptr, 10);
-    } else if (name == "--mode" && value == "park") {
-      flags.mode = WaitMode::kPark;
-    } else if (name == "--mode" && value == "adaptive") {
-      flags.mode = WaitMode::kAdaptive;
-    } else if (name == "--mode" && value == "spin") {
-      flags.mode = WaitMode::kSpin;
-    } else {
-      return false;
-    }
-  }
-  return true;
+int Main(int argc, char** argv) {
+  Flags flags;
+  const std::map<std::string, WaitMode> modes = {
+      {"park", WaitMode::kPark}, {"adaptive", WaitMode::kAdaptive}, {"spin", WaitMode::kSpin}};
+  CLI::App app(
+      "Hands a frame to and fro between two processes that sleep at each step, and looks for the "
+      "longest wait: a wake that is lost shows as a stall. Exits with 1 if a frame is lost or a "
+      "wait is longer than --max_stall_ms.",
+      "wake_stress");
+  app.add_option("--handoffs", flags.handoffs, "How many")->capture_default_str();
+  app.add_option("--seconds", flags.seconds, "No longer than this; 0: until all are done")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app.add_option("--mode", flags.mode, "How they wait: park, adaptive or spin (default park)")
+      ->transform(CLI::CheckedTransformer(modes).description(""));
+  app.add_option("--max_stall_ms", flags.max_stall_ms, "The longest wait that is right; 0: any")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app.add_option("--kill_every", flags.kill_every,
+                 "A third process waits on the same lane, and is killed (SIGKILL) each so many "
+                 "handoffs, asleep or about to be; its cursor, which says that it sleeps, stays on "
+                 "the lane's roster until the next is killed; 0: none")
+      ->capture_default_str();
+  app.add_option("--seed", flags.seed, "Of the moments at which it is killed")
+      ->capture_default_str();
+  app.add_option("--idle_seconds", flags.idle_seconds,
+                 "Shows instead, for so long, what waiting costs while nothing comes; 0: does not")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app.add_option("--lanes", flags.lanes, "Lanes that are waited for with --idle_seconds")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  CLI11_PARSE(app, argc, argv);
+  return flags.idle_seconds > 0 ? Idle(flags) : Run(flags);
 }
 
 }  // namespace
 }  // namespace causeway
 
-int main(int argc, char** argv) {
-  causeway::Flags flags;
-  if (!causeway::Parse(argc, argv, flags)) {
-    std::fprintf(stderr,
-                 "usage: wake_stress [--handoffs=N] [--seconds=N] [--mode=park|adaptive|spin] "
-                 "[--max_stall_ms=N] [--kill_every=N] [--seed=N] [--idle_seconds=N] [--lanes=N]\n");
-    return 2;
-  }
-  return flags.idle_seconds > 0 ? causeway::Idle(flags) : causeway::Run(flags);
-}
+int main(int argc, char** argv) { return causeway::Main(argc, argv); }

@@ -6,25 +6,22 @@
 //   bazel run -c opt //tests/faults:coordinator_restarts -- --seconds=60
 //   bazel run -c opt //tests/faults:coordinator_restarts -- --cycles=1 --away_ms=10000
 //
-// Flags: --seconds=N (60), or --cycles=N: how long; --every_ms=N (1000): between a restart and the
-// next kill, up to half more of it by chance; --away_ms=N (0): between a kill and the restart;
-// --upgrade: each second coordinator is of another release, and the one before is told to stop
-// (SIGTERM); --seed=N. Exits with 1 if anything was not as it should be.
+// --help has the flags.
 
 #include <unistd.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <fstream>
 #include <memory>
+#include <optional>
 #include <random>
 #include <set>
 #include <sstream>
 #include <string>
-#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -37,6 +34,7 @@
 #include "agents/testing/pattern.h"
 #include "gtest/gtest.h"
 #include "mmapcore/deadline.h"
+#include "tests/faults/flags.h"
 
 namespace causeway {
 namespace {
@@ -261,44 +259,35 @@ TEST(CoordinatorRestarts, LoseAndRepeatNothingAndLeaveMappingsWhereTheyAre) {
   }
 }
 
-bool Parse(int argc, char** argv) {
-  for (int i = 1; i < argc; ++i) {
-    const std::string_view argument = argv[i];
-    if (argument == "--upgrade") {
-      flags.upgrade = true;
-      continue;
-    }
-    const size_t equals = argument.find('=');
-    if (equals == std::string_view::npos) return false;
-    const std::string_view name = argument.substr(0, equals);
-    const char* const value = argv[i] + equals + 1;
-    if (name == "--seconds") {
-      flags.seconds = std::atoi(value);
-    } else if (name == "--cycles") {
-      flags.cycles = std::atoi(value);
-    } else if (name == "--every_ms") {
-      flags.every_ms = std::atoi(value);
-    } else if (name == "--away_ms") {
-      flags.away_ms = std::atoi(value);
-    } else if (name == "--seed") {
-      flags.seed = std::strtoull(value, nullptr, 10);
-    } else {
-      return false;
-    }
-  }
-  return true;
+int Main(int argc, char** argv) {
+  CLI::App app(
+      "The coordinator is killed and started again while two streams run at full load. Prints what "
+      "the latency of a paced stream was with a coordinator, without one, and around the changes. "
+      "Exits with 1 if a frame is lost or repeated, an agent does not attach again, or a mapping "
+      "moves.",
+      "coordinator_restarts");
+  app.add_option("--seconds", flags.seconds, "How long")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--cycles", flags.cycles, "Restarts, instead of --seconds")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--every_ms", flags.every_ms,
+                 "Between a restart and the next kill; by chance up to half more of it")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--away_ms", flags.away_ms, "Between a kill and the restart")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app.add_flag("--upgrade", flags.upgrade,
+               "Each second coordinator is of another release, and the one before is told to stop "
+               "(SIGTERM)");
+  app.add_option("--seed", flags.seed, "Of all that is chosen")->capture_default_str();
+  if (const std::optional<int> ended = faults::ParseFlags(app, argc, argv)) return *ended;
+  ::testing::InitGoogleTest(&argc, argv);
+  return RUN_ALL_TESTS();
 }
 
 }  // namespace
 }  // namespace causeway
 
-int main(int argc, char** argv) {
-  ::testing::InitGoogleTest(&argc, argv);
-  if (!causeway::Parse(argc, argv)) {
-    std::fprintf(stderr,
-                 "usage: coordinator_restarts [--seconds=N] [--cycles=N] [--every_ms=N] "
-                 "[--away_ms=N] [--upgrade] [--seed=N]\n");
-    return 2;
-  }
-  return RUN_ALL_TESTS();
-}
+int main(int argc, char** argv) { return causeway::Main(argc, argv); }

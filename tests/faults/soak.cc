@@ -4,23 +4,22 @@
 //
 //   bazel run -c opt //tests/faults:soak -- --seconds=3600 --seed=1
 //
-// Flags: --seconds=N (3600), or --cycles=N: how long; --sample_seconds=N (60); --agents=N (8): most
-// at a time; --seed=N. Exits with 1 if descriptors, files, sessions or granted bytes do not come
-// back to what they were, or an agent finds what it should not. Memory is shown, not judged.
+// Memory is shown, not judged; --help has the flags.
 
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <CLI/CLI.hpp>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -29,6 +28,7 @@
 #include "agents/testing/coordinator_process.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/faults/flags.h"
 
 namespace causeway {
 namespace {
@@ -42,6 +42,7 @@ struct Flags {
   int cycles = 0;  // 0: as many as the seconds allow
   int sample_seconds = 60;
   int agents = 8;
+  bool one_coordinator = false;
   uint64_t seed = 1;
 };
 Flags flags;
@@ -225,7 +226,7 @@ TEST(Soak, NothingIsLeftOfAgentsThatCameAndWent) {
       life.reset();
       ++went;
     }
-    if (random() % 200 == 0) {
+    if (!flags.one_coordinator && random() % 200 == 0) {
       coordinator.Kill();
       coordinator.Start();
       ++restarts;
@@ -254,40 +255,35 @@ TEST(Soak, NothingIsLeftOfAgentsThatCameAndWent) {
   EXPECT_LE(after.volatile_bytes, before.volatile_bytes);
 }
 
-bool Parse(int argc, char** argv) {
-  for (int i = 1; i < argc; ++i) {
-    const std::string_view argument = argv[i];
-    const size_t equals = argument.find('=');
-    if (equals == std::string_view::npos) return false;
-    const std::string_view name = argument.substr(0, equals);
-    const char* const value = argv[i] + equals + 1;
-    if (name == "--seconds") {
-      flags.seconds = std::atoi(value);
-    } else if (name == "--cycles") {
-      flags.cycles = std::atoi(value);
-    } else if (name == "--sample_seconds") {
-      flags.sample_seconds = std::atoi(value);
-    } else if (name == "--agents") {
-      flags.agents = std::atoi(value);
-    } else if (name == "--seed") {
-      flags.seed = std::strtoull(value, nullptr, 10);
-    } else {
-      return false;
-    }
-  }
-  return flags.agents > 0;
+int Main(int argc, char** argv) {
+  CLI::App app(
+      "Agents come, work, are stopped, evicted and killed, and coordinators are killed and started "
+      "again. Prints what the coordinator holds as time goes by. Exits with 1 if its descriptors, "
+      "files, sessions or granted bytes do not come back to what they were, or an agent finds what "
+      "it should not. Memory is shown, not judged.",
+      "soak");
+  app.add_option("--seconds", flags.seconds, "How long")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--cycles", flags.cycles, "Steps, instead of --seconds")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--sample_seconds", flags.sample_seconds, "From one line to the next")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--agents", flags.agents, "Most at a time")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_flag(
+      "--one_coordinator", flags.one_coordinator,
+      "Coordinators are not killed: one serves the whole run, and its memory tells whether "
+      "it keeps what it should forget");
+  app.add_option("--seed", flags.seed, "Of all that is chosen")->capture_default_str();
+  if (const std::optional<int> ended = faults::ParseFlags(app, argc, argv)) return *ended;
+  ::testing::InitGoogleTest(&argc, argv);
+  return RUN_ALL_TESTS();
 }
 
 }  // namespace
 }  // namespace causeway
 
-int main(int argc, char** argv) {
-  ::testing::InitGoogleTest(&argc, argv);
-  if (!causeway::Parse(argc, argv)) {
-    std::fprintf(stderr,
-                 "usage: soak [--seconds=N] [--cycles=N] [--sample_seconds=N] [--agents=N] "
-                 "[--seed=N]\n");
-    return 2;
-  }
-  return RUN_ALL_TESTS();
-}
+int main(int argc, char** argv) { return causeway::Main(argc, argv); }
