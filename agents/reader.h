@@ -52,9 +52,9 @@ struct ReaderOptions {
   // What writers do when this reader lags: wait for it, or go on without it. See Reader.
   ReaderPolicy policy = ReaderPolicy::kBlock;
   // Where to begin in the lanes that are there already: kOldest (the oldest frame that is still
-  // there) or kLatest (behind the frame that is the last one at some moment of OpenReader(): nothing
-  // that is committed after it has returned is missed). Lanes that are opened later are read from
-  // their first frame.
+  // there) or kLatest (behind the frame that is the last one at some moment of OpenReader():
+  // nothing that is committed after it has returned is missed). Lanes that are opened later are
+  // read from their first frame.
   LaneStart::At start = LaneStart::At::kOldest;
   // Begins elsewhere in these lanes: lane id, and the position that a Frame of it had. The first
   // frame at or behind the position is the first one given, so that position + 1 goes on behind
