@@ -199,7 +199,7 @@ absl::Status Coordinator::Parts::Serve() {
                                               .limits = options.limits});
   const RpcLimits limits = RpcLimitsOf(options.serving);
   absl::StatusOr<std::unique_ptr<RpcServer>> agents =
-      RpcServer::Start(directory.control_socket(),
+      RpcServer::Start(loop.get(), directory.control_socket(),
                        NewAgentsService({.parts = parts,
                                          .limiter = &limiter,
                                          .writers = &*writer_calls,
@@ -209,8 +209,8 @@ absl::Status Coordinator::Parts::Serve() {
   if (!agents.ok()) return agents.status();
   agents_server = *std::move(agents);
   CAUSEWAY_CRASH_POINT("coordinator.start.agents_served");
-  absl::StatusOr<std::unique_ptr<RpcServer>> admin =
-      RpcServer::Start(directory.admin_socket(), NewAdminService(&*admin_calls), limits);
+  absl::StatusOr<std::unique_ptr<RpcServer>> admin = RpcServer::Start(
+      loop.get(), directory.admin_socket(), NewAdminService(&*admin_calls), limits);
   if (!admin.ok()) return admin.status();
   admin_server = *std::move(admin);
 

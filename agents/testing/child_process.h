@@ -34,6 +34,8 @@ class ChildProcess {
   // The child's next line; "(end)" once it has ended.
   std::string ReadLine();
   std::string Ask(const std::string& line);
+  // It reads the end of its input.
+  void CloseInput() { to_child_.Reset(); }
 
   void Signal(int signal);
   // Waits until it is stopped, after Signal(SIGSTOP).

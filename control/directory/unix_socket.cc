@@ -1,5 +1,6 @@
 #include "control/directory/unix_socket.h"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -50,7 +51,9 @@ absl::Status RemoveStaleSocket(const std::string& path) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<UniqueFd> ListenSeqpacket(const std::string& path) {
+namespace {
+
+absl::StatusOr<UniqueFd> Listen(const std::string& path, int type) {
   sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = {}};
   if (path.size() > kMaxSocketPath) {
     return absl::InvalidArgumentError(absl::StrCat(path, " has ", path.size(),
@@ -58,7 +61,7 @@ absl::StatusOr<UniqueFd> ListenSeqpacket(const std::string& path) {
                                                    "room for ", kMaxSocketPath));
   }
   std::copy(path.begin(), path.end(), address.sun_path);
-  UniqueFd listening(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  UniqueFd listening(socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!listening.valid()) return StatusFromErrno(errno, {.operation = "socket", .path = path});
   // bind() gives the file the mode of the socket, so that nobody can connect in between.
   if (fchmod(listening.get(), 0600) != 0) {
@@ -73,5 +76,26 @@ absl::StatusOr<UniqueFd> ListenSeqpacket(const std::string& path) {
   }
   return listening;
 }
+
+}  // namespace
+
+absl::StatusOr<UniqueFd> ListenSeqpacket(const std::string& path) {
+  return Listen(path, SOCK_SEQPACKET);
+}
+
+absl::StatusOr<UniqueFd> ListenStream(const std::string& path) { return Listen(path, SOCK_STREAM); }
+
+UniqueFd AcceptConnection(int listening, UniqueFd& spare, const std::function<void(int)>& refuse) {
+  UniqueFd socket(accept4(listening, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+  if (socket.valid() || (errno != EMFILE && errno != ENFILE)) return socket;
+  spare.Reset();
+  UniqueFd refused(accept4(listening, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+  if (refused.valid()) refuse(refused.get());
+  refused.Reset();
+  spare = SpareDescriptor();
+  return UniqueFd();
+}
+
+UniqueFd SpareDescriptor() { return UniqueFd(open("/dev/null", O_RDONLY | O_CLOEXEC)); }
 
 }  // namespace causeway

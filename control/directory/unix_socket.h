@@ -3,6 +3,7 @@
 #ifndef CAUSEWAY_CONTROL_DIRECTORY_UNIX_SOCKET_H_
 #define CAUSEWAY_CONTROL_DIRECTORY_UNIX_SOCKET_H_
 
+#include <functional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -25,10 +26,21 @@ absl::StatusOr<std::string> SocketPath(const std::string& path, int directory,
 // AlreadyExists: something that is not a socket is there; it is left alone.
 absl::Status RemoveStaleSocket(const std::string& path);
 
-// Makes a listening SOCK_SEQPACKET socket at `path`, mode 0600 from its first moment.
+// Makes a listening SOCK_SEQPACKET or SOCK_STREAM socket at `path`, mode 0600 from its first
+// moment, that does not block.
 //
 // AlreadyExists: something is there. Others: as the kernel says.
 absl::StatusOr<UniqueFd> ListenSeqpacket(const std::string& path);
+absl::StatusOr<UniqueFd> ListenStream(const std::string& path);
+
+// The next connection that waits at `listening`; it does not block. Invalid: nobody waits, or
+// whoever did has gone or cannot be accepted now. Where no descriptor is left, connections would
+// wait, and wake the caller, for ever: one is accepted in the place of the `spare` descriptor,
+// handed to `refuse`, and dropped.
+UniqueFd AcceptConnection(int listening, UniqueFd& spare, const std::function<void(int)>& refuse);
+
+// A descriptor to be given up for a moment.
+UniqueFd SpareDescriptor();
 
 }  // namespace causeway
 

@@ -10,6 +10,7 @@
 #include <cerrno>
 
 #include "absl/strings/str_cat.h"
+#include "control/directory/unix_socket.h"
 #include "control/log/log.h"
 #include "mmapcore/crash_point.h"
 #include "mmapcore/errno_status.h"
@@ -80,7 +81,7 @@ HandoffServer::HandoffServer(EventLoop* loop, const HandoffLimits& limits)
     : loop_(loop),
       limits_(limits),
       timer_(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)),
-      spare_(open("/dev/null", O_RDONLY | O_CLOEXEC)) {}
+      spare_(SpareDescriptor()) {}
 
 absl::Status HandoffServer::Serve(UniqueFd listening, HandoffReceiver* receiver) {
   const int flags = fcntl(listening.get(), F_GETFL);
@@ -175,21 +176,12 @@ void HandoffServer::OnAcceptable() {
 
 UniqueFd HandoffServer::AcceptOne() {
   absl::MutexLock lock(&mutex_);
-  UniqueFd socket(accept4(listening_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-  if (socket.valid() || (errno != EMFILE && errno != ENFILE)) return socket;
-  // The connection would wait, and wake us, for ever. Take it with the spare, to say why, and drop
-  // it.
-  spare_.Reset();
-  UniqueFd refused(accept4(listening_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-  const absl::Status why = absl::ResourceExhaustedError(
-      "the coordinator has no descriptor left: raise its limit of open files (ulimit -n)");
-  if (refused.valid()) {
-    SendDatagram(refused.get(), RefusedEvent(why).SerializeAsString()).IgnoreError();
+  return AcceptConnection(listening_.get(), spare_, [](int socket) {
+    const absl::Status why = absl::ResourceExhaustedError(
+        "the coordinator has no descriptor left: raise its limit of open files (ulimit -n)");
+    SendDatagram(socket, RefusedEvent(why).SerializeAsString()).IgnoreError();
     Log(LogLevel::kError, "connection refused", {{"reason", why}});
-  }
-  refused.Reset();
-  spare_.Reset(open("/dev/null", O_RDONLY | O_CLOEXEC));
-  return UniqueFd();
+  });
 }
 
 void HandoffServer::Adopt(UniqueFd socket) {

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "control/handoff/event_loop.h"
 
 namespace grpc {
 class Service;
@@ -29,9 +30,13 @@ struct RpcLimits {
 // Serves until it is shut down. Reflection and grpc.health.v1 are on.
 class RpcServer {
  public:
-  // Listens on the Unix socket `path`, mode 0600, and answers for `service`.
-  // Unavailable: it cannot listen there.
-  static absl::StatusOr<std::unique_ptr<RpcServer>> Start(const std::string& path,
+  // Listens on the Unix socket `path`, mode 0600, and answers for `service`. Connections are
+  // accepted on the thread of `loop`, which must outlive Shutdown(): gRPC's own listener ends for
+  // good with the first connection that it cannot accept, as when no descriptor is left.
+  //
+  // AlreadyExists: something is there. ResourceExhausted: no descriptor is left. Unavailable: gRPC
+  // cannot start.
+  static absl::StatusOr<std::unique_ptr<RpcServer>> Start(EventLoop* loop, const std::string& path,
                                                           std::shared_ptr<grpc::Service> service,
                                                           const RpcLimits& limits);
 

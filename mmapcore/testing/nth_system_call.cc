@@ -43,6 +43,7 @@ namespace causeway::testing {
 namespace {
 
 constexpr size_t kMaxKinds = 32;
+constexpr uint32_t kLeastStackBytes = 8 << 20;
 
 struct Kind {
   long number = -1;
@@ -104,6 +105,16 @@ bool WatchSystemCalls(std::span<const long> numbers) {
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, low, 0, 3),
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, kPointer + 4),
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, high, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+      // A thread that ends gives its stack back while it blocks all signals: no handler runs then.
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_madvise, 0, 3),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, args) + 2 * sizeof(uint64_t)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, MADV_DONTNEED, 0, 5),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_munmap, 0, 3),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, args) + sizeof(uint64_t)),
+      BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, kLeastStackBytes, 0, 1),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
   };

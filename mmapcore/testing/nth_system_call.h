@@ -11,7 +11,8 @@ namespace causeway::testing {
 // For children of fork(): there is no way back. Every call of a chosen kind, of the calling thread
 // and of those that it starts later, is seen first by a signal handler (seccomp, SIGSYS), which
 // counts it, and makes it or refuses it. Neither counted nor refused are anonymous mappings, which
-// are the allocator's, and those commands of fcntl() that make no descriptor.
+// are the allocator's, MADV_DONTNEED and the unmapping of 8 MiB and more, which are for the stacks
+// of threads that end, and those commands of fcntl() that make no descriptor.
 //
 // Returns false if the kernel does not allow filters. At most 32 kinds.
 [[nodiscard]] bool WatchSystemCalls(std::span<const long> numbers);
