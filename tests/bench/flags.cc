@@ -2,18 +2,16 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "tests/bench/payload.h"
+#include "tests/flags/flags.h"
 
 namespace causeway::bench {
 namespace {
-
-constexpr int kExitUsage = 2;
 
 constexpr size_t kSmallestFrame = 32;
 constexpr size_t kLargestFrame = size_t{64} << 20;
@@ -93,15 +91,7 @@ std::optional<int> ParseFlags(const FlagChoices& choices, int argc, char** argv,
                       flags.rounds.pinned ? "true" : "false", ")"))
       ->type_name("BOOL");
   AddSettings(app);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::CallForHelp&) {
-    std::fputs(app.help().c_str(), stdout);
-    return 0;
-  } catch (const CLI::ParseError& error) {
-    std::fprintf(stderr, "%s: %s; see --help\n", choices.program.c_str(), error.what());
-    return kExitUsage;
-  }
+  if (const std::optional<int> ended = ParseApp(app, argc, argv)) return *ended;
   for (const Party& party : Parties()) {
     const bool named =
         std::find(flags.names.begin(), flags.names.end(), party.name) != flags.names.end();

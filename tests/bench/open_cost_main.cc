@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -27,11 +28,10 @@
 #include "mmapcore/mapped_file.h"
 #include "mmapcore/mapped_segment.h"
 #include "mmapcore/testing/scratch_directory.h"
+#include "tests/flags/flags.h"
 
 namespace causeway::bench {
 namespace {
-
-constexpr int kExitUsage = 2;
 
 struct Flags {
   std::vector<uint64_t> capacities = {64 << 20, 256 << 20, uint64_t{1} << 30, uint64_t{4} << 30};
@@ -151,15 +151,7 @@ int Main(int argc, char** argv) {
                  "parent exists\n(default: one in /dev/shm)");
   app.add_flag("--small_pages", flags.small_pages,
                "No huge pages, even where the volatile directory has them");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::CallForHelp&) {
-    std::fputs(app.help().c_str(), stdout);
-    return 0;
-  } catch (const CLI::ParseError& error) {
-    std::fprintf(stderr, "open_cost: %s; see --help\n", error.what());
-    return kExitUsage;
-  }
+  if (const std::optional<int> ended = ParseApp(app, argc, argv)) return *ended;
   LogToStandardError(LogLevel::kWarning);
   const absl::Status measured = Measure(flags);
   if (measured.ok()) return 0;

@@ -27,11 +27,11 @@
 #include "tests/bench/progress_line.h"
 #include "tests/bench/services.h"
 #include "tests/bench/steady_ends.h"
+#include "tests/flags/flags.h"
 
 namespace causeway::bench {
 namespace {
 
-constexpr int kExitUsage = 2;
 constexpr auto kRelaxed = std::memory_order_relaxed;
 
 struct Flags {
@@ -207,15 +207,7 @@ int Main(int argc, char** argv) {
                  "Directory in which the one for shared memory is made, for instance a tmpfs with "
                  "huge pages\n(default /dev/shm)")
       ->check(CLI::ExistingDirectory);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::CallForHelp&) {
-    std::fputs(app.help().c_str(), stdout);
-    return 0;
-  } catch (const CLI::ParseError& error) {
-    std::fprintf(stderr, "steady_state: %s; see --help\n", error.what());
-    return kExitUsage;
-  }
+  if (const std::optional<int> ended = ParseApp(app, argc, argv)) return *ended;
   for (const size_t bytes : flags.sizes) {
     if (bytes >= kWordBytes && bytes % kWordBytes == 0) continue;
     std::fprintf(stderr, "steady_state: --frame_bytes %zu is no multiple of %zu\n", bytes,

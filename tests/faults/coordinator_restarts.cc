@@ -34,7 +34,7 @@
 #include "agents/testing/pattern.h"
 #include "gtest/gtest.h"
 #include "mmapcore/deadline.h"
-#include "tests/faults/flags.h"
+#include "tests/flags/flags.h"
 
 namespace causeway {
 namespace {
@@ -282,7 +282,7 @@ int Main(int argc, char** argv) {
                "Each second coordinator is of another release, and the one before is told to stop "
                "(SIGTERM)");
   app.add_option("--seed", flags.seed, "Of all that is chosen")->capture_default_str();
-  if (const std::optional<int> ended = faults::ParseFlags(app, argc, argv)) return *ended;
+  if (const std::optional<int> ended = ParseAppBeforeGoogleTest(app, argc, argv)) return *ended;
   ::testing::InitGoogleTest(&argc, argv);
   return RUN_ALL_TESTS();
 }

@@ -28,7 +28,7 @@
 #include "agents/testing/coordinator_process.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/faults/flags.h"
+#include "tests/flags/flags.h"
 
 namespace causeway {
 namespace {
@@ -278,7 +278,7 @@ int Main(int argc, char** argv) {
       "Coordinators are not killed: one serves the whole run, and its memory tells whether "
       "it keeps what it should forget");
   app.add_option("--seed", flags.seed, "Of all that is chosen")->capture_default_str();
-  if (const std::optional<int> ended = faults::ParseFlags(app, argc, argv)) return *ended;
+  if (const std::optional<int> ended = ParseAppBeforeGoogleTest(app, argc, argv)) return *ended;
   ::testing::InitGoogleTest(&argc, argv);
   return RUN_ALL_TESTS();
 }

@@ -1,13 +1,12 @@
-#include "tests/faults/flags.h"
+#include "tests/flags/flags.h"
 
 #include <cstdio>
 #include <optional>
 #include <string>
 
-namespace causeway::faults {
+namespace causeway {
 
-std::optional<int> ParseFlags(CLI::App& app, int argc, char** argv) {
-  app.allow_extras();
+std::optional<int> ParseApp(CLI::App& app, int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
@@ -15,15 +14,21 @@ std::optional<int> ParseFlags(CLI::App& app, int argc, char** argv) {
     return 0;
   } catch (const CLI::ParseError& error) {
     std::fprintf(stderr, "%s: %s; see --help\n", app.get_name().c_str(), error.what());
-    return 2;
-  }
-  for (const std::string& rest : app.remaining()) {
-    if (rest.starts_with("--gtest_")) continue;
-    std::fprintf(stderr, "%s: unexpected argument %s; see --help\n", app.get_name().c_str(),
-                 rest.c_str());
-    return 2;
+    return kExitUsage;
   }
   return std::nullopt;
 }
 
-}  // namespace causeway::faults
+std::optional<int> ParseAppBeforeGoogleTest(CLI::App& app, int argc, char** argv) {
+  app.allow_extras();
+  if (const std::optional<int> ended = ParseApp(app, argc, argv)) return ended;
+  for (const std::string& rest : app.remaining()) {
+    if (rest.starts_with("--gtest_")) continue;
+    std::fprintf(stderr, "%s: unexpected argument %s; see --help\n", app.get_name().c_str(),
+                 rest.c_str());
+    return kExitUsage;
+  }
+  return std::nullopt;
+}
+
+}  // namespace causeway

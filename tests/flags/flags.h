@@ -1,0 +1,23 @@
+// The flags of programs that measure, and of long runs that are also tests.
+
+#ifndef CAUSEWAY_TESTS_FLAGS_FLAGS_H_
+#define CAUSEWAY_TESTS_FLAGS_FLAGS_H_
+
+#include <CLI/CLI.hpp>
+#include <optional>
+
+namespace causeway {
+
+inline constexpr int kExitUsage = 2;
+
+// Parses the command line. The exit status, if the program is to end here: 0 after --help,
+// kExitUsage after a flag that is wrong; both have been answered. `app` has a name.
+std::optional<int> ParseApp(CLI::App& app, int argc, char** argv);
+
+// The same, but leaves GoogleTest's flags to InitGoogleTest(), which is to be called afterwards: it
+// would answer --help itself.
+std::optional<int> ParseAppBeforeGoogleTest(CLI::App& app, int argc, char** argv);
+
+}  // namespace causeway
+
+#endif  // CAUSEWAY_TESTS_FLAGS_FLAGS_H_
