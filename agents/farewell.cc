@@ -43,6 +43,9 @@ bool WorthRepeating(int32_t code) {
     case absl::StatusCode::kDeadlineExceeded:
     case absl::StatusCode::kResourceExhausted:
     case absl::StatusCode::kInternal:
+    // Of a coordinator whose disk gave wrong answers about the state: the next one knows the
+    // session.
+    case absl::StatusCode::kDataLoss:
       return true;
     default:
       return false;
