@@ -9,16 +9,23 @@
 #include <cstdio>
 #include <memory>
 #include <string>
+#include <thread>
 #include <variant>
 
 #include "absl/status/statusor.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "control/api/version/version.h"
 #include "control/coordinator.h"
 #include "control/coordinator_flags.h"
 #include "control/log/log.h"
+#include "mmapcore/background_thread.h"
 
 namespace causeway {
 namespace {
+
+// Calls get two seconds to end; the rest takes milliseconds.
+constexpr absl::Duration kLongestStop = absl::Seconds(10);
 
 // Descriptors wait in queues for agents that are slow to read: the default of 1,024 is soon met.
 void RaiseLimitOfOpenFiles() {
@@ -42,6 +49,20 @@ void SayReady(int descriptor) {
     Log(LogLevel::kWarning, "ready_fd cannot be written", {{"ready_fd", descriptor}});
   }
   close(descriptor);
+}
+
+// gRPC's own shutdown has no bound: where the kernel once refused it a send (ENOBUFS), a call waits
+// for ever for a socket that is writable all the time. To be killed is as safe as to stop, so the
+// process ends, and what a stop would have tidied up is left to the next coordinator.
+void EndAnywayAfter(absl::Duration patience) {
+  absl::StatusOr<std::thread> thread = StartBackgroundThread("causeway-stop", [patience] {
+    absl::SleepFor(patience);
+    Log(LogLevel::kError, "stopped without waiting any longer",
+        {{"after_seconds", absl::ToInt64Seconds(patience)},
+         {"reason", "calls did not end; the next start tidies up"}});
+    _exit(1);
+  });
+  if (thread.ok()) thread->detach();
 }
 
 }  // namespace
@@ -88,6 +109,7 @@ int CoordinatorMain(int argc, char** argv, const std::string& version) {
   sigemptyset(&impatience);
   sigaddset(&impatience, SIGINT);
   pthread_sigmask(SIG_UNBLOCK, &impatience, nullptr);
+  EndAnywayAfter(kLongestStop);
   (*coordinator)->Shutdown();
   return failed ? 1 : 0;
 }
