@@ -116,7 +116,7 @@ SteppedRun RunStepped(int64_t instructions, const std::function<void()>& prepare
 
 // A build with sanitizers executes many times the instructions, and each kill steps through all
 // those before it: there, not every one is tried.
-constexpr int64_t kMostSteps = 200'000;
+constexpr int64_t kMostSteps = 500'000;
 
 // Kills a writer at instruction after instruction of writing one frame after `written` ones.
 void KillWriterAtEachInstruction(uint64_t written, uint64_t length) {

@@ -39,8 +39,6 @@ struct Connection {
 
 class Network {
  public:
-  explicit Network(Environment* environment) : environment_(*environment) {}
-
   // To the coordinator that runs; it numbers connections from 1, as each coordinator does.
   std::shared_ptr<Connection> Connect(SimulatedProcess* process);
 
@@ -54,7 +52,6 @@ class Network {
   void Drop(const std::shared_ptr<Connection>& connection);
 
  private:
-  Environment& environment_;
   ConnectionId next_id_ = 1;
   std::vector<std::shared_ptr<Connection>> connections_;
 };

@@ -38,7 +38,7 @@ namespace causeway::simulation {
 // What outlives coordinators.
 struct Machine {
   Machine(Environment* environment, StateDisk* state)
-      : processes(environment, &descriptors), network(environment), state(*state) {}
+      : processes(environment, &descriptors), state(*state) {}
 
   Descriptors descriptors;
   ProcessTable processes;
