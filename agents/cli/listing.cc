@@ -42,7 +42,7 @@ size_t Shown(const std::vector<Entry>& entries, size_t limit) {
 // The heading, the table, and whether there is more.
 template <typename Entry>
 std::string Section(const std::string& title, const std::vector<Entry>& entries,
-                    const Listing& listing, Table table, size_t width) {
+                    const Listing& listing, TextTable table, size_t width) {
   std::string text = absl::StrCat("\n", title, "\n");
   if (entries.empty()) return absl::StrCat(text, "none\n");
   absl::StrAppend(&text, table.Render(width));
@@ -53,15 +53,15 @@ std::string Section(const std::string& title, const std::vector<Entry>& entries,
 }
 
 std::string StreamSection(const Listing& listing, size_t width) {
-  Table table({{"NAME", Kind::kLongText},
-               {"ID", Kind::kNumber},
-               {"LANES", Kind::kNumber},
-               {"READERS", Kind::kNumber},
-               {"GRANTED", Kind::kNumber},
-               {"CAPACITY", Kind::kNumber},
-               {"MAX FRAME", Kind::kNumber},
-               {"BYTES IN"},
-               {"TIMESTAMPS"}});
+  TextTable table({{"NAME", Kind::kLongText},
+                   {"ID", Kind::kNumber},
+                   {"LANES", Kind::kNumber},
+                   {"READERS", Kind::kNumber},
+                   {"GRANTED", Kind::kNumber},
+                   {"CAPACITY", Kind::kNumber},
+                   {"MAX FRAME", Kind::kNumber},
+                   {"BYTES IN"},
+                   {"TIMESTAMPS"}});
   for (size_t i = 0; i < Shown(listing.streams, listing.limit); ++i) {
     const v1::Stream& stream = listing.streams[i];
     table.AddRow({stream.name(), absl::StrCat(stream.stream_id()), absl::StrCat(stream.lanes()),
@@ -78,13 +78,13 @@ std::string PolicyWord(const v1::Cursor& cursor) {
 }
 
 std::string ReaderSection(const Listing& listing, size_t width) {
-  Table table({{"STREAM", Kind::kLongText},
-               {"READER", Kind::kNumber},
-               {"SESSION", Kind::kNumber},
-               {"LANE", Kind::kNumber},
-               {"POLICY"},
-               {"POSITION", Kind::kNumber},
-               {"LAG", Kind::kNumber}});
+  TextTable table({{"STREAM", Kind::kLongText},
+                   {"READER", Kind::kNumber},
+                   {"SESSION", Kind::kNumber},
+                   {"LANE", Kind::kNumber},
+                   {"POLICY"},
+                   {"POSITION", Kind::kNumber},
+                   {"LAG", Kind::kNumber}});
   for (size_t i = 0; i < Shown(listing.readers, listing.limit); ++i) {
     const ListedReader& reader = listing.readers[i];
     // One that has left the lane holds no place in it.
@@ -98,15 +98,15 @@ std::string ReaderSection(const Listing& listing, size_t width) {
 }
 
 std::string AgentSection(const Listing& listing, size_t width, int64_t now_unix_ms) {
-  Table table({{"NAME", Kind::kLongText},
-               {"SESSION", Kind::kNumber},
-               {"PID", Kind::kNumber},
-               {"UID", Kind::kNumber},
-               {"WRITERS", Kind::kNumber},
-               {"READERS", Kind::kNumber},
-               {"GRANTED", Kind::kNumber},
-               {"AGE", Kind::kNumber},
-               {"STATE"}});
+  TextTable table({{"NAME", Kind::kLongText},
+                   {"SESSION", Kind::kNumber},
+                   {"PID", Kind::kNumber},
+                   {"UID", Kind::kNumber},
+                   {"WRITERS", Kind::kNumber},
+                   {"READERS", Kind::kNumber},
+                   {"GRANTED", Kind::kNumber},
+                   {"AGE", Kind::kNumber},
+                   {"STATE"}});
   for (size_t i = 0; i < Shown(listing.agents, listing.limit); ++i) {
     const v1::Agent& agent = listing.agents[i];
     table.AddRow({agent.name(), absl::StrCat(agent.session_id()), absl::StrCat(agent.pid()),
@@ -118,15 +118,15 @@ std::string AgentSection(const Listing& listing, size_t width, int64_t now_unix_
 }
 
 std::string ExtentSection(const Listing& listing, size_t width) {
-  Table table({{"FILE", Kind::kNumber},
-               {"OFFSET", Kind::kNumber},
-               {"LENGTH", Kind::kNumber},
-               {"RIGHTS"},
-               {"SESSION", Kind::kNumber},
-               {"AGENT", Kind::kLongText},
-               {"STREAM", Kind::kLongText},
-               {"PURPOSE"},
-               {"AGE", Kind::kNumber}});
+  TextTable table({{"FILE", Kind::kNumber},
+                   {"OFFSET", Kind::kNumber},
+                   {"LENGTH", Kind::kNumber},
+                   {"RIGHTS"},
+                   {"SESSION", Kind::kNumber},
+                   {"AGENT", Kind::kLongText},
+                   {"STREAM", Kind::kLongText},
+                   {"PURPOSE"},
+                   {"AGE", Kind::kNumber}});
   for (size_t i = 0; i < Shown(listing.extents, listing.limit); ++i) {
     const v1::GrantedExtent& extent = listing.extents[i];
     table.AddRow({absl::StrCat(extent.extent().file_id()), GroupDigits(extent.extent().offset()),

@@ -33,7 +33,7 @@ struct Listing {
   size_t limit = 0;
 };
 
-// Lines, each with its newline. `width` as for Table::Render(); `now_unix_ms` for ages.
+// Lines, each with its newline. `width` as for TextTable::Render(); `now_unix_ms` for ages.
 std::string RenderListing(const Listing& listing, size_t width, int64_t now_unix_ms);
 
 // One object on one line, with its newline. Names are as in control/api/v1/admin.proto.

@@ -66,7 +66,7 @@ std::string DigestLines(const ExchangeReport& report) {
            "number\n"
            "and the order of the frames.\n";
   }
-  Table table({{"SHA-256 OF"}, {"WHAT WAS SENT, WHAT WAS READ"}});
+  TextTable table({{"SHA-256 OF"}, {"WHAT WAS SENT, WHAT WAS READ"}});
   table.AddRow({report.producer.name, report.producer.result.sha256});
   for (const ExchangeReport::Agent& consumer : report.consumers) {
     table.AddRow({consumer.name, consumer.result.sha256});
@@ -108,14 +108,14 @@ absl::Status CheckAgreement(const ExchangeReport& report) {
 
 std::string RenderTable(const ExchangeReport& report, size_t width) {
   using Kind = Column::Kind;
-  Table table({{"AGENT"},
-               {"PID", Kind::kNumber},
-               {"BYTES", Kind::kNumber},
-               {"FRAMES", Kind::kNumber},
-               {"GB/S", Kind::kNumber},
-               {"P50", Kind::kNumber},
-               {"P99", Kind::kNumber},
-               {"P99.9", Kind::kNumber}});
+  TextTable table({{"AGENT"},
+                   {"PID", Kind::kNumber},
+                   {"BYTES", Kind::kNumber},
+                   {"FRAMES", Kind::kNumber},
+                   {"GB/S", Kind::kNumber},
+                   {"P50", Kind::kNumber},
+                   {"P99", Kind::kNumber},
+                   {"P99.9", Kind::kNumber}});
   const auto add = [&](const ExchangeReport::Agent& agent, bool has_latency) {
     std::vector<std::string> row = {
         agent.name, absl::StrCat(agent.pid), GroupDigits(agent.result.bytes),

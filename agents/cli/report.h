@@ -40,7 +40,7 @@ double GigabytesPerSecond(const ExchangeReport& report);
 // sides' numbers.
 absl::Status CheckAgreement(const ExchangeReport& report);
 
-// Lines, each with its newline. `width` as for Table::Render().
+// Lines, each with its newline. `width` as for TextTable::Render().
 std::string RenderTable(const ExchangeReport& report, size_t width);
 
 // One object on one line, with its newline: `ok`, and `error` if not.

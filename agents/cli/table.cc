@@ -32,7 +32,7 @@ std::string ThreeDigits(double value, const std::vector<const char*>& unit_names
 
 }  // namespace
 
-std::string Table::Render(size_t width) const {
+std::string TextTable::Render(size_t width) const {
   const std::unique_ptr<libscols_table, UnrefTable> table(scols_new_table());
   if (table == nullptr) return {};
   scols_table_set_termforce(table.get(),

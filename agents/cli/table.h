@@ -22,9 +22,9 @@ struct Column {
 };
 
 // Rows of text under column titles. Not thread-safe.
-class Table {
+class TextTable {
  public:
-  explicit Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
+  explicit TextTable(std::vector<Column> columns) : columns_(std::move(columns)) {}
 
   // `cells` in order of the columns; missing ones are empty, surplus ones are dropped. Control
   // characters and bytes that are not UTF-8 are shown escaped.

@@ -14,21 +14,21 @@ namespace {
 
 using testing::HasSubstr;
 
-Table TwoStreams() {
-  Table table({{"NAME", Column::Kind::kLongText}, {"BYTES", Column::Kind::kNumber}});
+TextTable TwoStreams() {
+  TextTable table({{"NAME", Column::Kind::kLongText}, {"BYTES", Column::Kind::kNumber}});
   table.AddRow({"camera", "5"});
   table.AddRow({std::string(100, 'n'), "1,234"});
   return table;
 }
 
-TEST(Table, AlignsNumbersToTheRight) {
-  Table table({{"NAME"}, {"BYTES", Column::Kind::kNumber}});
+TEST(TextTable, AlignsNumbersToTheRight) {
+  TextTable table({{"NAME"}, {"BYTES", Column::Kind::kNumber}});
   table.AddRow({"camera", "5"});
   table.AddRow({"lidar", "1,234"});
   EXPECT_EQ(table.Render(0), "NAME   BYTES\ncamera     5\nlidar  1,234\n");
 }
 
-TEST(Table, CutsLongTextToTheTerminal) {
+TEST(TextTable, CutsLongTextToTheTerminal) {
   const std::vector<std::string> lines = absl::StrSplit(TwoStreams().Render(40), '\n');
   for (const std::string& line : lines) {
     EXPECT_LE(line.size(), 40u) << line;
@@ -36,19 +36,21 @@ TEST(Table, CutsLongTextToTheTerminal) {
   EXPECT_THAT(TwoStreams().Render(40), HasSubstr("1,234"));
 }
 
-TEST(Table, CutsNothingWithoutATerminal) {
+TEST(TextTable, CutsNothingWithoutATerminal) {
   EXPECT_THAT(TwoStreams().Render(0), HasSubstr(std::string(100, 'n')));
 }
 
-TEST(Table, ControlCharactersDoNotReachTheTerminal) {
-  Table table({{"NAME"}});
+TEST(TextTable, ControlCharactersDoNotReachTheTerminal) {
+  TextTable table({{"NAME"}});
   table.AddRow({"a\x1b[31mb\nc"});
   const std::string text = table.Render(80);
   EXPECT_EQ(text.find('\x1b'), std::string::npos) << text;
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 2) << text;
 }
 
-TEST(Table, OfNothingIsEmptyOrItsTitles) { EXPECT_LE(Table({{"NAME"}}).Render(80).size(), 5u); }
+TEST(TextTable, OfNothingIsEmptyOrItsTitles) {
+  EXPECT_LE(TextTable({{"NAME"}}).Render(80).size(), 5u);
+}
 
 TEST(HumanBytes, HasThreeDigits) {
   EXPECT_EQ(HumanBytes(0), "0 B");

@@ -18,17 +18,17 @@ ErrorSubject AboutSplit(uint64_t split_id) {
           .resource_name = absl::StrCat(split_id)};
 }
 
-v1::TakeExtentResponse ToResponse(const TakenExtent& taken) {
+v1::TakeExtentResponse ToResponse(const TakeOutcome& taken) {
   v1::TakeExtentResponse response;
   response.set_split_id(taken.split_id);
   switch (taken.state) {
-    case TakenExtent::State::kWait:
+    case TakeOutcome::State::kWait:
       response.set_state(v1::TakeExtentResponse::STATE_WAIT);
       break;
-    case TakenExtent::State::kFinished:
+    case TakeOutcome::State::kFinished:
       response.set_state(v1::TakeExtentResponse::STATE_FINISHED);
       break;
-    case TakenExtent::State::kGranted:
+    case TakeOutcome::State::kGranted:
       response.set_state(v1::TakeExtentResponse::STATE_GRANTED);
       response.set_extent_index(taken.index);
       *response.mutable_source() = ToApi(taken.source);
@@ -86,9 +86,9 @@ absl::StatusOr<v1::TakeExtentResponse> SplitCalls::Take(const std::string& token
   const absl::Time until = std::min(deadline, absl::Now() + asked);
   SplitWaiters::Waiter waiter(&waiters_, request.name());
   while (true) {
-    absl::StatusOr<TakenExtent> taken =
+    absl::StatusOr<TakeOutcome> taken =
         RunFor(parts_, token_sha256,
-               [&](Catalog& catalog, uint64_t session) -> absl::StatusOr<TakenExtent> {
+               [&](Catalog& catalog, uint64_t session) -> absl::StatusOr<TakeOutcome> {
                  return catalog.splits().Take(session, request.name(), parts_.now_unix_ms());
                });
     if (!taken.ok()) {
@@ -96,7 +96,7 @@ absl::StatusOr<v1::TakeExtentResponse> SplitCalls::Take(const std::string& token
                                          .resource_type = kSplitResource,
                                          .resource_name = QuotedName(request.name())});
     }
-    if (taken->state != TakenExtent::State::kWait || !waiter.Wait(until)) return ToResponse(*taken);
+    if (taken->state != TakeOutcome::State::kWait || !waiter.Wait(until)) return ToResponse(*taken);
   }
 }
 

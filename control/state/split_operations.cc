@@ -178,7 +178,7 @@ absl::StatusOr<records::Split> SplitOperations::Open(const OpenSplit& request) {
   return split;
 }
 
-absl::StatusOr<TakenExtent> SplitOperations::Take(uint64_t session_id, std::string_view name,
+absl::StatusOr<TakeOutcome> SplitOperations::Take(uint64_t session_id, std::string_view name,
                                                   int64_t now_unix_ms) {
   if (absl::Status status = RequireConnected(books_, session_id); !status.ok()) return status;
   const records::Split* found = books_.splits.FindByName(name);
@@ -191,7 +191,7 @@ absl::StatusOr<TakenExtent> SplitOperations::Take(uint64_t session_id, std::stri
     return absl::AbortedError(
         absl::StrCat("split ", QuotedName(name), " failed: ", split.failure()));
   }
-  TakenExtent taken{.split_id = split.split_id()};
+  TakeOutcome taken{.split_id = split.split_id()};
   const std::set<uint64_t>& pending = books_.split_extents.PendingOf(split.split_id());
   if (!pending.empty()) {
     taken.index = *pending.begin();
@@ -200,11 +200,11 @@ absl::StatusOr<TakenExtent> SplitOperations::Take(uint64_t session_id, std::stri
     taken.index = split.next_index();
     split.set_next_index(taken.index + 1);
   } else {
-    taken.state = split.completed() == split.extent_count() ? TakenExtent::State::kFinished
-                                                            : TakenExtent::State::kWait;
+    taken.state = split.completed() == split.extent_count() ? TakeOutcome::State::kFinished
+                                                            : TakeOutcome::State::kWait;
     return taken;
   }
-  taken.state = TakenExtent::State::kGranted;
+  taken.state = TakeOutcome::State::kGranted;
   taken.epoch = books_.NextEpoch();
   books_.splits.Put(split);
   EnsureWorker(&books_, split, session_id);

@@ -32,7 +32,7 @@ struct OpenSplit {
   uint64_t extent_bytes = 0;  // 0: chosen here.
 };
 
-struct TakenExtent {
+struct TakeOutcome {
   enum class State { kGranted, kWait, kFinished };
   State state = State::kWait;
   uint64_t split_id = 0;
@@ -84,7 +84,7 @@ class SplitOperations {
   //
   // NOT_FOUND: no split of that name is open. ABORTED: the split failed; the message says why.
   // UNAVAILABLE: the session's connection is lost. FAILED_PRECONDITION: evicted.
-  absl::StatusOr<TakenExtent> Take(uint64_t session_id, std::string_view name, int64_t now_unix_ms);
+  absl::StatusOr<TakeOutcome> Take(uint64_t session_id, std::string_view name, int64_t now_unix_ms);
 
   // The worker is done with an extent and does not touch it any more. With `failure` the split
   // fails with this text. Completing twice is no error.

@@ -17,13 +17,13 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::StartsWith;
 
-absl::StatusOr<TakenExtent> Take(CatalogFixture* fixture, uint64_t session_id,
+absl::StatusOr<TakeOutcome> Take(CatalogFixture* fixture, uint64_t session_id,
                                  const std::string& name = "job") {
   return fixture->Do(
       [&](Catalog& catalog) { return catalog.splits().Take(session_id, name, fixture->now()); });
 }
 
-absl::Status Complete(CatalogFixture* fixture, uint64_t session_id, const TakenExtent& taken,
+absl::Status Complete(CatalogFixture* fixture, uint64_t session_id, const TakeOutcome& taken,
                       const std::string& failure = "") {
   return fixture->Do([&](Catalog& catalog) {
     return catalog.splits().Complete(session_id, taken.split_id, taken.index, taken.epoch, failure);
@@ -71,7 +71,7 @@ TEST(SplitOperations, TheExtentsCoverTheFileAndTheLastIsShort) {
   for (int i = 0; i < 3; ++i) {
     const auto taken = Take(&fixture, worker);
     ASSERT_TRUE(taken.ok()) << taken.status();
-    ASSERT_EQ(taken->state, TakenExtent::State::kGranted);
+    ASSERT_EQ(taken->state, TakeOutcome::State::kGranted);
     EXPECT_EQ(taken->source.offset(), covered);
     EXPECT_EQ(taken->target.offset(), covered);
     EXPECT_EQ(taken->source.protection(), v1::PROTECTION_READ);
@@ -81,7 +81,7 @@ TEST(SplitOperations, TheExtentsCoverTheFileAndTheLastIsShort) {
       ASSERT_TRUE(Complete(&fixture, worker, *taken).ok());
       continue;
     }
-    EXPECT_EQ(Take(&fixture, owner)->state, TakenExtent::State::kWait);
+    EXPECT_EQ(Take(&fixture, owner)->state, TakeOutcome::State::kWait);
     EXPECT_THAT(fixture.EventsTo(worker, fixture.TakeEffects()),
                 ElementsAre(StartsWith("descriptor_granted"), StartsWith("descriptor_granted")))
         << "both files, once";
@@ -89,7 +89,7 @@ TEST(SplitOperations, TheExtentsCoverTheFileAndTheLastIsShort) {
     EXPECT_TRUE(Complete(&fixture, worker, *taken).ok()) << "a retry";
   }
   EXPECT_EQ(covered, length);
-  EXPECT_EQ(Take(&fixture, worker)->state, TakenExtent::State::kFinished);
+  EXPECT_EQ(Take(&fixture, worker)->state, TakeOutcome::State::kFinished);
   EXPECT_EQ(Count<SplitChanged>(fixture.TakeEffects()), 1) << "who waited hears of the end";
   const auto view =
       fixture.Do([&](Catalog& catalog) { return catalog.splits().Describe(split->split_id()); });
@@ -107,7 +107,7 @@ TEST(SplitOperations, AnEmptyFileIsFinishedAtOnce) {
   CatalogFixture fixture;
   const uint64_t owner = fixture.Attach("owner");
   ASSERT_TRUE(fixture.AddSplit(owner, "job", 0, 0).ok());
-  EXPECT_EQ(Take(&fixture, owner)->state, TakenExtent::State::kFinished);
+  EXPECT_EQ(Take(&fixture, owner)->state, TakeOutcome::State::kFinished);
 }
 
 TEST(SplitOperations, AnExtentGoesToAnotherOnlyAfterProofOrRelease) {
@@ -117,16 +117,16 @@ TEST(SplitOperations, AnExtentGoesToAnotherOnlyAfterProofOrRelease) {
   const uint64_t second = fixture.Attach("second");
   ASSERT_TRUE(fixture.AddSplit(owner, "job", kTestPage, kTestPage).ok());
   const auto taken = Take(&fixture, first);
-  ASSERT_EQ(taken->state, TakenExtent::State::kGranted);
+  ASSERT_EQ(taken->state, TakeOutcome::State::kGranted);
   fixture.LoseConnection(first);
-  EXPECT_EQ(Take(&fixture, second)->state, TakenExtent::State::kWait) << "lost is not dead";
+  EXPECT_EQ(Take(&fixture, second)->state, TakeOutcome::State::kWait) << "lost is not dead";
   ASSERT_TRUE(fixture.Evict(first).ok());
-  EXPECT_EQ(Take(&fixture, second)->state, TakenExtent::State::kWait) << "fenced is not dead";
+  EXPECT_EQ(Take(&fixture, second)->state, TakeOutcome::State::kWait) << "fenced is not dead";
   fixture.TakeEffects();
   fixture.Exit(first);
   EXPECT_EQ(Count<SplitChanged>(fixture.TakeEffects()), 1) << "who waits may ask again";
   const auto again = Take(&fixture, second);
-  ASSERT_EQ(again->state, TakenExtent::State::kGranted);
+  ASSERT_EQ(again->state, TakeOutcome::State::kGranted);
   EXPECT_EQ(again->index, taken->index);
   EXPECT_GT(again->epoch, taken->epoch);
   EXPECT_EQ(Complete(&fixture, first, *taken).code(), absl::StatusCode::kFailedPrecondition);
@@ -134,7 +134,7 @@ TEST(SplitOperations, AnExtentGoesToAnotherOnlyAfterProofOrRelease) {
       << "the old epoch";
   ASSERT_TRUE(fixture.Detach(second).ok());
   const auto third = Take(&fixture, owner);
-  ASSERT_EQ(third->state, TakenExtent::State::kGranted) << "detaching releases";
+  ASSERT_EQ(third->state, TakeOutcome::State::kGranted) << "detaching releases";
   ASSERT_TRUE(Complete(&fixture, owner, *third).ok());
   const auto view =
       fixture.Do([&](Catalog& catalog) { return catalog.splits().Describe(third->split_id); });

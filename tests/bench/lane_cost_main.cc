@@ -173,14 +173,14 @@ std::optional<std::pair<Cost, Cost>> CostsOf(const Work& work) {
 }
 
 bool PrintReaders() {
-  Table table({{"READERS", Column::Kind::kNumber},
-               {"CLAIM AND COMMIT", Column::Kind::kNumber},
-               {"LOADS", Column::Kind::kNumber},
-               {"STORES", Column::Kind::kNumber},
-               {"MISSES", Column::Kind::kNumber},
-               {"NEXT", Column::Kind::kNumber},
-               {"LOADS", Column::Kind::kNumber},
-               {"STORES", Column::Kind::kNumber}});
+  TextTable table({{"READERS", Column::Kind::kNumber},
+                   {"CLAIM AND COMMIT", Column::Kind::kNumber},
+                   {"LOADS", Column::Kind::kNumber},
+                   {"STORES", Column::Kind::kNumber},
+                   {"MISSES", Column::Kind::kNumber},
+                   {"NEXT", Column::Kind::kNumber},
+                   {"LOADS", Column::Kind::kNumber},
+                   {"STORES", Column::Kind::kNumber}});
   for (const size_t readers : kReaders) {
     const auto costs = CostsOf({.ends = "lanes", .readers = readers});
     if (!costs.has_value()) return false;
@@ -196,11 +196,11 @@ bool PrintReaders() {
 }
 
 bool PrintStreams() {
-  Table table({{"STREAMS", Column::Kind::kNumber},
-               {"ONE OF THEM: CLAIM AND COMMIT", Column::Kind::kNumber},
-               {"NEXT", Column::Kind::kNumber},
-               {"IN TURN: CLAIM AND COMMIT", Column::Kind::kNumber},
-               {"NEXT", Column::Kind::kNumber}});
+  TextTable table({{"STREAMS", Column::Kind::kNumber},
+                   {"ONE OF THEM: CLAIM AND COMMIT", Column::Kind::kNumber},
+                   {"NEXT", Column::Kind::kNumber},
+                   {"IN TURN: CLAIM AND COMMIT", Column::Kind::kNumber},
+                   {"NEXT", Column::Kind::kNumber}});
   for (const size_t streams : kStreams) {
     const auto one = CostsOf({.ends = "lanes", .streams = streams});
     const auto all = one.has_value()
@@ -218,10 +218,10 @@ bool PrintStreams() {
 }
 
 bool PrintClient() {
-  Table table({{"", Column::Kind::kText},
-               {"STREAMS", Column::Kind::kNumber},
-               {"CLAIM AND COMMIT", Column::Kind::kNumber},
-               {"NEXT", Column::Kind::kNumber}});
+  TextTable table({{"", Column::Kind::kText},
+                   {"STREAMS", Column::Kind::kNumber},
+                   {"CLAIM AND COMMIT", Column::Kind::kNumber},
+                   {"NEXT", Column::Kind::kNumber}});
   for (const Work& work :
        {Work{.ends = "lanes"}, Work{.ends = "client"},
         Work{.ends = "client", .streams = kMostStreams},

@@ -113,16 +113,16 @@ LoadComparison Measure(const std::string& measure, size_t frame_bytes,
 }
 
 std::string Render(const LoadComparison& comparison, size_t width) {
-  Table table({{"PARTY"},
-               {"MAX/S", Column::Kind::kNumber},
-               {"LOAD", Column::Kind::kNumber},
-               {"P50", Column::Kind::kNumber},
-               {"P90", Column::Kind::kNumber},
-               {"P99", Column::Kind::kNumber},
-               {"P99.9", Column::Kind::kNumber},
-               {"P99.99", Column::Kind::kNumber},
-               {"MAX", Column::Kind::kNumber},
-               {"FRAMES", Column::Kind::kNumber}});
+  TextTable table({{"PARTY"},
+                   {"MAX/S", Column::Kind::kNumber},
+                   {"LOAD", Column::Kind::kNumber},
+                   {"P50", Column::Kind::kNumber},
+                   {"P90", Column::Kind::kNumber},
+                   {"P99", Column::Kind::kNumber},
+                   {"P99.9", Column::Kind::kNumber},
+                   {"P99.99", Column::Kind::kNumber},
+                   {"MAX", Column::Kind::kNumber},
+                   {"FRAMES", Column::Kind::kNumber}});
   std::string absent;
   for (const LoadSeries& series : comparison.series) {
     const std::string name(series.contestant->party().name);

@@ -105,12 +105,12 @@ absl::Status Measure(const Flags& flags) {
   auto agent = Agent::Attach(std::move(agent_options));
   if (!agent.ok()) return agent.status();
 
-  Table table({{"CAPACITY", Column::Kind::kNumber},
-               {"OPEN", Column::Kind::kNumber},
-               {"MAX", Column::Kind::kNumber},
-               {"TO THE FIRST FRAME", Column::Kind::kNumber},
-               {"MAX", Column::Kind::kNumber},
-               {"IF ALL WERE ALLOCATED", Column::Kind::kNumber}});
+  TextTable table({{"CAPACITY", Column::Kind::kNumber},
+                   {"OPEN", Column::Kind::kNumber},
+                   {"MAX", Column::Kind::kNumber},
+                   {"TO THE FIRST FRAME", Column::Kind::kNumber},
+                   {"MAX", Column::Kind::kNumber},
+                   {"IF ALL WERE ALLOCATED", Column::Kind::kNumber}});
   for (const uint64_t capacity : flags.capacities) {
     std::vector<Opening> openings;
     for (int i = 0; i < flags.rounds; ++i) {

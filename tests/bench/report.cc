@@ -141,7 +141,7 @@ std::string RenderTables(const Result& result, size_t width) {
   }
   number("FAULTS/M");
   number("CALLS/M");
-  Table table(std::move(columns));
+  TextTable table(std::move(columns));
   std::string absent;
   for (const Series& series : result.series) {
     const std::string name = Plain(series.party->name);

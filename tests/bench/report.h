@@ -18,7 +18,7 @@ struct Result {
   std::vector<Series> series;
 };
 
-// Titles and tables; `width` as for Table::Render(). Peers that took no part stand below their
+// Titles and tables; `width` as for TextTable::Render(). Peers that took no part stand below their
 // table, with the reason.
 std::string RenderTables(const Result& result, size_t width);
 

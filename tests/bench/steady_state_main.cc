@@ -226,18 +226,18 @@ int Main(int argc, char** argv) {
   void* const shared = mmap(nullptr, sizeof(SteadyCounts), PROT_READ | PROT_WRITE,
                             MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (shared == MAP_FAILED) return 1;
-  Table table({{"READER"},
-               {"FRAME", Column::Kind::kNumber},
-               {"FRAMES", Column::Kind::kNumber},
-               {"BYTES/S", Column::Kind::kNumber},
-               {"PAUSES", Column::Kind::kNumber},
-               {"ROLLS", Column::Kind::kNumber},
-               {"GRANTED", Column::Kind::kNumber},
-               {"WAITS: GRANT", Column::Kind::kNumber},
-               {"READER", Column::Kind::kNumber},
-               {"WAITED", Column::Kind::kNumber},
-               {"FAULTS", Column::Kind::kNumber},
-               {"CALLS", Column::Kind::kNumber}});
+  TextTable table({{"READER"},
+                   {"FRAME", Column::Kind::kNumber},
+                   {"FRAMES", Column::Kind::kNumber},
+                   {"BYTES/S", Column::Kind::kNumber},
+                   {"PAUSES", Column::Kind::kNumber},
+                   {"ROLLS", Column::Kind::kNumber},
+                   {"GRANTED", Column::Kind::kNumber},
+                   {"WAITS: GRANT", Column::Kind::kNumber},
+                   {"READER", Column::Kind::kNumber},
+                   {"WAITED", Column::Kind::kNumber},
+                   {"FAULTS", Column::Kind::kNumber},
+                   {"CALLS", Column::Kind::kNumber}});
   int exit_status = 0;
   for (const std::string& reader : flags.readers) {
     for (const size_t bytes : flags.sizes) {

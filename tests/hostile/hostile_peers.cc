@@ -80,15 +80,15 @@ std::string RefusedText(const AttackCounts& counts) {
 
 void PrintSummary(const std::vector<Attack>& attacks) {
   using enum Column::Kind;
-  Table table({{"TARGET", kText},
-               {"SCRIBBLES", kNumber},
-               {"OPENED", kNumber},
-               {"VERIFIED", kNumber},
-               {"FORGED", kNumber},
-               {"GAPS", kNumber},
-               {"ENDS", kNumber},
-               {"HONEST", kNumber},
-               {"REFUSED", kText}});
+  TextTable table({{"TARGET", kText},
+                   {"SCRIBBLES", kNumber},
+                   {"OPENED", kNumber},
+                   {"VERIFIED", kNumber},
+                   {"FORGED", kNumber},
+                   {"GAPS", kNumber},
+                   {"ENDS", kNumber},
+                   {"HONEST", kNumber},
+                   {"REFUSED", kText}});
   for (const Attack& attack : attacks) {
     const AttackCounts& counts = *attack.counts;
     if (counts.rounds.load() == 0) continue;

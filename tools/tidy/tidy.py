@@ -258,8 +258,35 @@ def says_again(lines, number):
     return False
 
 
+def types(text):
+    """Yields (line, namespace, name) of each type that is defined outside of others."""
+    namespace = ''
+    for number, line in lines_of(text):
+        if match := re.match(r'namespace ([\w:]+) \{', line):
+            namespace = match[1]
+        elif match := re.match(r'(?:class|struct|union|enum class) (?:\[\[\w+\]\] )?(\w+)(?: final)?'
+                               r'(?: :[^:].*)? \{', line):
+            yield number, namespace, match[1]
+
+
+def type_twice(path, text, tree):
+    """Two types of one name are one to the linker, which keeps the functions of either for both."""
+    if not path.endswith('.h'):
+        return
+    if not hasattr(tree, 'homes'):
+        tree.homes = {}  # of types: the first header
+        for header in tree.paths:
+            if header.endswith('.h'):
+                for _, *name in types(tree.read(header)):
+                    tree.homes.setdefault('::'.join(name), header)
+    for number, *name in types(text):
+        name = '::'.join(name)
+        if tree.homes.get(name, path) != path:
+            yield number, f'{name} is defined in {tree.homes[name]}, too'
+
+
 RULES = (long_file, banned_name, include_guard, grpc_header, build_glob, unfinished,
-         trailing_space, broken_link, stale_example, mapped_word, second_load)
+         trailing_space, broken_link, stale_example, mapped_word, second_load, type_twice)
 
 
 class Tree:

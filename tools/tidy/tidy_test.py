@@ -21,7 +21,23 @@ def lines(rule, path, text, tree=None):
     return [line for line, _ in rule(path, text, tree or FakeTree())]
 
 
+class Headers(FakeTree):
+    def __init__(self, **files):
+        self.files = {f'{name}.h': text for name, text in files.items()}
+        self.paths = sorted(self.files)
+
+
 class TidyTest(unittest.TestCase):
+
+    def test_type_twice(self):
+        one = 'namespace a::b {\nclass Lane;\nstruct Lane final : public X {\n};\n'
+        tree = Headers(lane=one, other=one)
+        self.assertEqual(lines(tidy.type_twice, 'other.h', one, tree), [3])
+        self.assertEqual(lines(tidy.type_twice, 'lane.h', one, tree), [])
+        for text in ('namespace a {\nstruct Lane {\n', 'namespace a::b {\nclass Lane;\n',
+                     'namespace a::b {\nclass X {\n  class Lane {\n'):
+            tree = Headers(lane=one, other=text)
+            self.assertEqual(lines(tidy.type_twice, 'other.h', text, tree), [], text)
 
     def test_long_file(self):
         self.assertEqual(lines(tidy.long_file, 'a/b.cc', 'x\n' * 601), [601])
