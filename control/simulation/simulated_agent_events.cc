@@ -143,6 +143,8 @@ void SimulatedAgent::OnLaneEnded(const v1::LaneEnded& ended) {
   if (belief_->closed_readers.contains(ended.reader_id())) return;
   const auto found = belief_->followed.find({ended.reader_id(), ended.lane_id()});
   if (found == belief_->followed.end()) {
+    // The news was on its way when the lane was released.
+    if (belief_->released.contains({ended.reader_id(), ended.lane_id()})) return;
     environment_.Broken("lane ", ended.lane_id(), " ends, which was never opened");
     return;
   }
