@@ -25,6 +25,9 @@ class MergeTest(CausewayTestCase):
             return file.read().split(b'\n')[:-1]
 
     def test_lines_of_several_writers_come_in_the_order_in_which_they_were_sent(self):
+        # Whoever comes first would decide what the stream is like.
+        created = self.run_to_end('create', 's', '--timestamps')
+        self.assertEqual(created.returncode, 0, created.stderr)
         merging, merged = self.subscribe('merged', '--merge=timestamp')
         plain, seen = self.subscribe('plain')
         writers = [self.start('publish', 's', '--lines', '--timestamps', '--readers=2',
