@@ -14,6 +14,9 @@
 namespace causeway {
 namespace {
 
+// Of how many lanes news may be on its way when they are given back: those of one snapshot.
+constexpr size_t kMostReleased = 4096;
+
 // Frames that a lane may give in a row while others may have some, too: enough to pay for the turn,
 // few enough that nobody waits long.
 constexpr uint32_t kFramesPerTurn = 64;
@@ -380,6 +383,8 @@ absl::Status ReaderLanes::AddLane(OpenedLane opened) {
     absl::MutexLock lock(&mutex_);
     const uint64_t id = opened.identity.lane_id;
     if (closed_ || lanes_.contains(id) || left_.contains(id)) return absl::OkStatus();
+    // The news was on its way when the lane was given back; its file may be gone by now.
+    if (released_.contains(id)) return absl::OkStatus();
   }
   auto lane = std::make_unique<Lane>();
   lane->id = opened.identity.lane_id;
@@ -444,6 +449,8 @@ void ReaderLanes::EndLane(uint64_t lane_id, EndCause cause) {
 void ReaderLanes::Released(uint64_t lane_id) {
   absl::MutexLock lock(&mutex_);
   left_.erase(lane_id);
+  released_.insert(lane_id);
+  if (released_.size() > kMostReleased) released_.erase(released_.begin());
 }
 
 void ReaderLanes::KeepOnly(const std::vector<uint64_t>& lane_ids) {

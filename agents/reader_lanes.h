@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -185,6 +186,7 @@ class ReaderLanes {
   // Only the application's thread erases, so that its pointers in served_ hold.
   absl::flat_hash_map<uint64_t, std::unique_ptr<Lane>> lanes_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_set<uint64_t> left_ ABSL_GUARDED_BY(mutex_);  // until their end was told
+  std::set<uint64_t> released_ ABSL_GUARDED_BY(mutex_);         // the latest of those given back
   std::vector<Lane*> arrived_ ABSL_GUARDED_BY(mutex_);
   std::vector<Loss> lost_ ABSL_GUARDED_BY(mutex_);  // before they could be followed
   uint64_t opened_ ABSL_GUARDED_BY(mutex_) = 0;
