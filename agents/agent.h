@@ -160,8 +160,7 @@ class Agent {
   // FailedPrecondition: writers, readers or extents of this agent still exist; the message names
   //   them. Destroy them first: what is still mapped cannot be given to others.
   // Unavailable: the coordinator is away. The session is over nevertheless; the coordinator hears
-  // of
-  //   it when it is back, if this process lives until then, and otherwise finds it dead.
+  //   of it when it is back, if this process lives until then, and otherwise finds it dead.
   absl::Status Detach();
 
   // Identifies the session in the coordinator's lists.

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_format.h"
 #include "agents/request_format.h"
+#include "agents/service_frame.h"
 
 namespace causeway {
 namespace {
@@ -99,13 +100,9 @@ absl::StatusOr<std::span<std::byte>> Requester::Claim(size_t bytes, absl::Durati
     }
   }
   const size_t frame_bytes = sizeof(RequestHeader) + bytes;
-  room_ = requests_->TryClaim(frame_bytes);
-  if (room_ == nullptr) {
-    absl::StatusOr<std::span<std::byte>> room =
-        requests_->Claim(frame_bytes, TimeLeft(room_deadline_));
-    if (!room.ok()) return room.status();
-    room_ = room->data();
-  }
+  const absl::StatusOr<std::byte*> room = ClaimFrame(*requests_, frame_bytes, room_deadline_);
+  if (!room.ok()) return room.status();
+  room_ = *room;
   return std::span<std::byte>(room_ + sizeof(RequestHeader), bytes);
 }
 
@@ -125,12 +122,7 @@ absl::StatusOr<RequestId> Requester::Send(size_t bytes) {
     return RequestId{place.id};
   }
   pending_.Remove(place);
-  // It says what is wrong with the lane, if that is it.
-  const absl::Status why = requests_->Claim(0, absl::ZeroDuration()).status();
-  requests_->Abandon();
-  if (absl::IsFailedPrecondition(why) || absl::IsDataLoss(why)) return why;
-  return absl::FailedPreconditionError(
-      absl::StrFormat("less than %d bytes were claimed for the request", bytes));
+  return WhyNotCommitted(*requests_, bytes, "request");
 }
 
 absl::StatusOr<RequestId> Requester::Send(std::span<const std::byte> request,

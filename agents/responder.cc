@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_format.h"
 #include "agents/request_format.h"
+#include "agents/service_frame.h"
 
 namespace causeway {
 
@@ -101,16 +102,11 @@ absl::StatusOr<std::span<std::byte>> Responder::ClaimFor(const Request& request,
   header.code = static_cast<uint16_t>(code);
   header.requester_lane = request.requester_lane;
   header.request_id = request.id;
-  const size_t frame_bytes = sizeof(header) + bytes;
-  std::byte* room = responses_->TryClaim(frame_bytes);
-  if (room == nullptr) {
-    absl::StatusOr<std::span<std::byte>> claimed =
-        responses_->Claim(frame_bytes, request.TimeLeft());
-    if (!claimed.ok()) return claimed.status();
-    room = claimed->data();
-  }
-  std::memcpy(room, &header, sizeof(header));
-  return std::span<std::byte>(room + sizeof(header), bytes);
+  const absl::StatusOr<std::byte*> room =
+      ClaimFrame(*responses_, sizeof(header) + bytes, request.deadline);
+  if (!room.ok()) return room.status();
+  std::memcpy(*room, &header, sizeof(header));
+  return std::span<std::byte>(*room + sizeof(header), bytes);
 }
 
 absl::StatusOr<std::span<std::byte>> Responder::Claim(const Request& request, size_t bytes) {
@@ -129,12 +125,7 @@ absl::Status Responder::Commit(size_t bytes) {
     ++counters_.responses;
     return absl::OkStatus();
   }
-  // It says what is wrong with the lane, if that is it.
-  const absl::Status why = responses_->Claim(0, absl::ZeroDuration()).status();
-  responses_->Abandon();
-  if (absl::IsFailedPrecondition(why) || absl::IsDataLoss(why)) return why;
-  return absl::FailedPreconditionError(
-      absl::StrFormat("less than %d bytes were claimed for the response", bytes));
+  return WhyNotCommitted(*responses_, bytes, "response");
 }
 
 absl::Status Responder::Respond(const Request& request, std::span<const std::byte> response) {
