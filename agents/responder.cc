@@ -9,6 +9,13 @@
 #include "agents/service_frame.h"
 
 namespace causeway {
+namespace {
+
+// What requesters read late is kept for them up to the capacity of the stream: a young lane grows
+// first, which takes a millisecond, some times. A coordinator that is away is waited for once.
+constexpr absl::Duration kLapPatience = absl::Milliseconds(50);
+
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<Responder>> Responder::Open(Agent& agent, std::string_view service,
                                                            const ResponderOptions& options) {
@@ -16,6 +23,7 @@ absl::StatusOr<std::unique_ptr<Responder>> Responder::Open(Agent& agent, std::st
   // Requester::WaitForResponder().
   WriterOptions writing;
   writing.stream = options.responses;
+  writing.lap_patience = kLapPatience;
   absl::StatusOr<std::unique_ptr<Writer>> responses =
       agent.OpenWriter(ResponseStream(service), writing);
   if (!responses.ok()) return responses.status();

@@ -33,6 +33,10 @@ struct WriterOptions {
   bool create_if_missing = true;
   // For creation only; an existing stream keeps its own.
   StreamOptions stream;
+  // How long a claim may wait for the lane to grow, as long as its capacity allows that, before
+  // readers of policy drop or evict are lapped. If nothing is granted in that time, no claim waits
+  // for it again until something is. Zero: such readers never make a claim wait.
+  absl::Duration lap_patience = absl::ZeroDuration();
 };
 
 // How far behind one reader is.
@@ -59,8 +63,9 @@ struct WriterCounters {
 // A reader that joined holds the segments that it has not yet read, so a lane grows up to
 // `capacity_bytes` while readers lag; then claims wait for the slowest reader. With no reader at
 // all nothing is held back for later ones: the oldest segments are used again. Readers of policy
-// drop or evict never make a claim wait: the lane grows while they lag, but where a segment is
-// needed at once, the oldest one that the others have left is used again.
+// drop or evict never make a claim wait, unless WriterOptions::lap_patience says so: the lane grows
+// while they lag, but where a segment is needed at once, the oldest one that the others have left
+// is used again.
 //
 // FailedPrecondition from any function means fenced: the session was evicted, lost or detached.
 // What was committed before stays readable by those who have it. Nothing that is done to the span

@@ -105,6 +105,49 @@ TEST(LanePolicy, AWriterNeverWaitsForADropReader) {
   EXPECT_TRUE(lane.writer().Drained());
 }
 
+TEST(LanePolicy, APatientWriterWaitsForItsLaneToGrowBeforeItLaps) {
+  NumberedLane lane({.capacity_bytes = 8 * 8192, .lap_patience = absl::InfiniteDuration()});
+  lane.supply().set_mode(FileSupply::Mode::kHold);
+  std::unique_ptr<LaneReader> reader = lane.Join(1, kDrop);
+  uint64_t waits = 0;
+  for (uint64_t frame = 0; frame < 8 * kFramesPerSegment; ++frame) {
+    // Full, however often it is asked, until the supply gives something.
+    while (lane.writer().TryClaim(kLength).refusal == Refusal::kFull) {
+      ++waits;
+      EXPECT_EQ(lane.writer().TryClaim(kLength).refusal, Refusal::kFull);
+      EXPECT_EQ(lane.supply().ServeRequests(), 1);
+    }
+    lane.Write(1);
+  }
+  EXPECT_GE(waits, 1u);
+  EXPECT_EQ(lane.writer().counters().segment_bytes, 8u * 8192);
+  EXPECT_EQ(lane.writer().counters().laps, 0u);
+  Read read;
+  read.All(*reader);
+  EXPECT_EQ(read.frames, 8u * kFramesPerSegment);
+  EXPECT_EQ(read.gaps, 0u);
+  // At its capacity it waits no more.
+  lane.Write(1000);
+  EXPECT_GE(lane.writer().counters().laps, 1u);
+}
+
+TEST(LanePolicy, ThePatienceOfAWriterEnds) {
+  NumberedLane lane({.capacity_bytes = 8 * 8192, .lap_patience = absl::Milliseconds(10)});
+  lane.supply().set_mode(FileSupply::Mode::kIgnore);
+  std::unique_ptr<LaneReader> reader = lane.Join(1, kDrop);
+  lane.Write(2 * kFramesPerSegment);  // What the lane begins with.
+  ASSERT_EQ(lane.writer().TryClaim(kLength).refusal, Refusal::kFull);
+  // Nothing rings when it ends: the sleep does so by itself.
+  ASSERT_TRUE(lane.writer().ClaimUntil(kLength, Deadline::Infinite()));
+  const uint64_t waits = lane.writer().counters().segment_waits;
+  EXPECT_EQ(lane.writer().counters().laps, 1u);
+  // And it does not begin again before the supply has given something.
+  std::unique_ptr<LaneReader> next = lane.Join(2, kDrop);
+  lane.Write(1000);
+  EXPECT_EQ(lane.writer().counters().laps, 2u);
+  EXPECT_EQ(lane.writer().counters().segment_waits, waits);
+}
+
 TEST(LanePolicy, ALappedReaderCountsNoMoreUntilItComesForward) {
   NumberedLane lane({.capacity_bytes = 8 * 8192});
   std::unique_ptr<LaneReader> stopped = lane.Join(1, kDrop);

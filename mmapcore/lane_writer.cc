@@ -202,14 +202,16 @@ Refusal LaneWriter::Roll(uint64_t length) {
     return Refusal::kDamaged;
   }
   CAUSEWAY_CRASH_POINT("writer.roll.begun");
+  const uint64_t held_before = segments_.held_bytes();
   segments_refused_.Add(segments_.AdoptReady());
+  if (segments_.held_bytes() > held_before) lap_put_off_until_.reset();
   FreeRetiredRosters();
   GoQuietIfAwake();
   FreeLeftSegments();
   WriterSegments::Segment& last = segments_.current();
   const uint64_t frames = frames_.value();
   WriterSegments::Segment* next = segments_.TakeFor(length, frames);
-  while (next == nullptr && LapOldestSegment(length)) next = segments_.TakeFor(length, frames);
+  while (next == nullptr && !PutsLapOff(length) && LapOldestSegment(length)) next = segments_.TakeFor(length, frames);
   // The frame's segment fits into the capacity, but not beside this one: readers are led past this
   // one by an empty segment, so that they can leave it.
   const bool passing = next == nullptr && segments_.CurrentIsInTheWay(length);
@@ -274,6 +276,14 @@ void LaneWriter::FreeLeftSegments() {
   RosterUse use(*this);
   const Roster* const roster = roster_.load(std::memory_order_acquire);
   FreeSegments(segments_.CountLeft(LowestCursor(*roster, Wishes::kHeard)), *roster, Wishes::kHeard);
+}
+
+bool LaneWriter::PutsLapOff(uint64_t length) {
+  if (options_.lap_patience <= absl::ZeroDuration() || !segments_.RequestFor(length)) return false;
+  if (!lap_put_off_until_.has_value()) {
+    lap_put_off_until_ = Deadline::After(options_.lap_patience);
+  }
+  return !lap_put_off_until_->HasPassed();
 }
 
 bool LaneWriter::LapOldestSegment(uint64_t length) {
@@ -446,7 +456,11 @@ void LaneWriter::Park(uint32_t attention_seen, uint64_t lowest_seen, Deadline de
   // writer_parked, or its cursor is found here.
   std::atomic_thread_fence(std::memory_order_seq_cst);
   if (LowestCursor(roster, Wishes::kIgnored) == lowest_seen) {
-    WaitForAny(words_, Earlier(deadline, Deadline::After(kLongestSleep)));
+    Deadline until = Earlier(deadline, Deadline::After(kLongestSleep));
+    if (lap_put_off_until_.has_value() && !lap_put_off_until_->HasPassed()) {
+      until = Earlier(until, *lap_put_off_until_);
+    }
+    WaitForAny(words_, until);
   }
   CAUSEWAY_CRASH_POINT("writer.park.slept");
   lane_page_->writer_parked.StoreRelaxed(0);

@@ -15,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -71,6 +72,10 @@ struct LaneWriterOptions {
   // rolls, for at most 64 in such a time. A burst that finds the segments of the one before waits
   // for nothing.
   absl::Duration keep_idle = absl::Seconds(30);
+  // How long a reader that does not hold is not lapped, but the lane full, because the lane may grow
+  // instead and the supply was asked. If nothing came in that time, readers are lapped at once until
+  // something does.
+  absl::Duration lap_patience = absl::ZeroDuration();
   // Frames carry the time at which they were committed.
   bool timestamps = false;
   // With it, the cost of a commit does not grow with the number of readers that do not sleep. Must
@@ -329,6 +334,8 @@ class LaneWriter final : private QuietLane {
   Refusal Roll(uint64_t length);
   // Frees what every reader has left: those that hold, and those that wish and were not lapped.
   void FreeLeftSegments();
+  // Whether no reader is lapped yet, as the lane may grow instead (lap_patience).
+  bool PutsLapOff(uint64_t length);
   // Frees the oldest segment if the readers that hold have left it, whatever others wish; only if
   // that helps to find room for `length` bytes. False: it was not freed.
   bool LapOldestSegment(uint64_t length);
@@ -383,6 +390,7 @@ class LaneWriter final : private QuietLane {
   bool damaged_ = false;
   uint64_t stamped_claim_ = 0;  // as claimed_, in a lane with timestamps: no roster is in use
   uint64_t last_timestamp_ = 0;
+  std::optional<Deadline> lap_put_off_until_;  // since the supply last gave something
 
   std::atomic<size_t> reader_count_{0};
   std::atomic<uint64_t> frames_at_sleep_{0};  // when a reader was last found asleep

@@ -128,6 +128,7 @@ LaneWriter& TestLane::writer() {
                                   .capacity_bytes = options_.capacity_bytes,
                                   .max_frame_bytes = options_.max_frame_bytes,
                                   .keep_idle = options_.keep_idle,
+                                  .lap_patience = options_.lap_patience,
                                   .timestamps = options_.timestamps,
                                   .sleep_watch = options_.sleep_watch},
                                  &supply_));

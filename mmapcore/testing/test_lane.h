@@ -76,6 +76,7 @@ struct TestLaneOptions {
   uint64_t max_frame_bytes = 16000;
   int initial_segments = 2;
   absl::Duration keep_idle = absl::Seconds(1);
+  absl::Duration lap_patience = absl::ZeroDuration();
   SleepWatch* sleep_watch = nullptr;
   bool timestamps = false;
   LaneIdentity identity = {.stream_id = 11, .lane_id = 22, .epoch = 33};

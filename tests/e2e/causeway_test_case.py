@@ -1,6 +1,7 @@
 """What tests of the real program share: places of their own, processes, and proof that nothing is
 left of them."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -163,6 +164,15 @@ class CausewayTestCase(unittest.TestCase):
     def left_files(self):
         return [os.path.join(where, name) for where in (self.tmp, self.volatile)
                 for name in os.listdir(where)]
+
+    def is_unlocked(self, directory):
+        """Whether no coordinator, living or dying, holds the directory's lock."""
+        with open(os.path.join(directory, 'lock'), 'rb') as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+            return True
 
     def assert_one_line_error(self, done, *parts, status=None):
         """One line on standard error that holds all `parts`, and an exit status that is not 0."""

@@ -82,6 +82,8 @@ class SignalsTest(CausewayTestCase):
             process.communicate(timeout=PATIENCE_S)
             wait_until(lambda: not self.pids(), 'the end of every process')
             self.assertEqual(len(self.left_files()), 2)
+            # A process has let go of its memory before its last thread lets go of its files.
+            wait_until(lambda: all(map(self.is_unlocked, self.left_files())), 'the unlocking')
             # Those who come later, at the same time, take it away, and do not hurt each other.
             others = [self.start_exchange('--bytes=1M') for _ in range(2)]
             for other in others:
