@@ -127,8 +127,10 @@ class SignalsTest(CausewayTestCase):
         self.assertIn('interrupted', out)
 
     def test_stopped_consumer_meets_the_deadline(self):
-        process = self.start_exchange('--bytes=1T', '--deadline=300ms', '--no_hash')
-        self.wait_for_agents(3, self.ephemeral_directory())
+        # The deadline is for the readers' coming, too.
+        process = self.start_exchange('--bytes=1T', '--deadline=3s', '--no_hash')
+        directory = self.ephemeral_directory()
+        wait_until(lambda: len(self.listing(directory)['readers']) == 2, 'two readers')
         victim = self.pids_of('exchange_consumer')[0]
         os.kill(victim, signal.SIGSTOP)
         status, _, err = self.end_of(process)
