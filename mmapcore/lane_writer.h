@@ -72,9 +72,9 @@ struct LaneWriterOptions {
   // rolls, for at most 64 in such a time. A burst that finds the segments of the one before waits
   // for nothing.
   absl::Duration keep_idle = absl::Seconds(30);
-  // How long a reader that does not hold is not lapped, but the lane full, because the lane may grow
-  // instead and the supply was asked. If nothing came in that time, readers are lapped at once until
-  // something does.
+  // How long a reader that does not hold is not lapped, but the lane full, because the lane may
+  // grow instead and the supply was asked. If nothing came in that time, readers are lapped at once
+  // until something does.
   absl::Duration lap_patience = absl::ZeroDuration();
   // Frames carry the time at which they were committed.
   bool timestamps = false;
