@@ -520,8 +520,9 @@ absl::Status Session::Detach() {
   absl::Status result = absl::UnavailableError("the coordinator is away");
   if (attachment_->attached()) result = client_.Call(v1::DetachRequest()).status();
   CAUSEWAY_CRASH_POINT("agent.detach.answered");
-  // Without a session there may be no thread either.
-  if (absl::IsUnavailable(result) && session_id() != 0) {
+  // Whatever else went wrong, the session may live on in the coordinator's state. Without a session
+  // there may be no thread either.
+  if (!result.ok() && !absl::IsNotFound(result) && session_id() != 0) {
     const std::optional<v1::Hello> farewell = attachment_->Farewell();
     if (farewell.has_value()) SayFarewell(options_.dir, *farewell);
   }

@@ -23,6 +23,15 @@ TEST(RefusedCalls, GiveAClearStatusAndAreGotOver) {
   EXPECT_EQ(summary.trials, options.trials);
 }
 
+// Who leaves a coordinator that can store nothing has to take leave of the next one.
+TEST(RefusedCalls, AReaderThatLeavesAFailedStateHoldsNobodyUpLater) {
+  RefusedCallsOptions options;
+  options.trials = 8;
+  options.side = "start";
+  options.call = "fdatasync";
+  EXPECT_THAT(RunRefusedCalls(options).violations, IsEmpty());
+}
+
 // gRPC would never listen again.
 TEST(RefusedCalls, AConnectionThatCannotBeAcceptedIsNotTheLast) {
   RefusedCallsOptions options;
