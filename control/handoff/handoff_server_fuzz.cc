@@ -19,6 +19,7 @@
 #include "control/api/v1/handoff.pb.h"
 #include "control/handoff/event_loop.h"
 #include "control/handoff/handoff_server.h"
+#include "control/log/log.h"
 #include "control/process/testing/unix_connection.h"
 #include "mmapcore/unique_fd.h"
 #include "tools/fuzz/fuzz_input.h"
@@ -63,6 +64,7 @@ class Coordinator {
     receiver_.server = server_.get();
     if (!server_->Serve(listener_.TakeListening(), &receiver_).ok()) Fail("Serve");
   }
+  ~Coordinator() { loop_.reset(); }  // Before the server that it calls.
   UniqueFd Connect() { return listener_.Connect(); }
 
  private:
@@ -117,8 +119,11 @@ void SendAnything(int socket, const std::string& bytes, int descriptors) {
 }
 
 void TryOne(FuzzInput& input) {
-  static Coordinator* const coordinator = new Coordinator;
-  const UniqueFd connection = coordinator->Connect();
+  // Before the coordinator, whose thread logs until it has ended.
+  static const bool logs = (LogToStandardError(LogLevel::kError), true);
+  static Coordinator coordinator;
+  static_cast<void>(logs);
+  const UniqueFd connection = coordinator.Connect();
   if (!connection.valid()) Fail("cannot connect");
   for (int i = 0; i < kMaxDatagrams && !input.empty(); ++i) {
     const std::string bytes = TakeRequest(input);
