@@ -161,6 +161,7 @@ class Agent {
   //   them. Destroy them first: what is still mapped cannot be given to others.
   // Unavailable: the coordinator is away. The session is over nevertheless; the coordinator hears
   //   of it when it is back, if this process lives until then, and otherwise finds it dead.
+  // DataLoss, ResourceExhausted: the coordinator could not store it; otherwise the same.
   absl::Status Detach();
 
   // Identifies the session in the coordinator's lists.

@@ -61,6 +61,8 @@ class Receiver : public HandoffReceiver {
 class Coordinator {
  public:
   Coordinator() : loop_(*EventLoop::Start()), server_(*HandoffServer::Create(loop_.get(), {})) {
+    // The logger is there before this is: it goes away after the thread that logs.
+    LogToStandardError(LogLevel::kError);
     receiver_.server = server_.get();
     if (!server_->Serve(listener_.TakeListening(), &receiver_).ok()) Fail("Serve");
   }
@@ -119,10 +121,7 @@ void SendAnything(int socket, const std::string& bytes, int descriptors) {
 }
 
 void TryOne(FuzzInput& input) {
-  // Before the coordinator, whose thread logs until it has ended.
-  static const bool logs = (LogToStandardError(LogLevel::kError), true);
   static Coordinator coordinator;
-  static_cast<void>(logs);
   const UniqueFd connection = coordinator.Connect();
   if (!connection.valid()) Fail("cannot connect");
   for (int i = 0; i < kMaxDatagrams && !input.empty(); ++i) {
