@@ -42,6 +42,12 @@ class Deadline {
   bool HasPassed() const { return nanos_ != INT64_MAX && NowNanos() >= nanos_; }
   int64_t nanos() const { return nanos_; }
   friend Deadline Earlier(Deadline a, Deadline b) { return a.nanos_ < b.nanos_ ? a : b; }
+  // Between now and then.
+  friend Deadline Halfway(Deadline then) {
+    if (then.nanos_ == INT64_MAX) return then;
+    const int64_t now = NowNanos();
+    return Deadline(now + (then.nanos_ - now) / 2);
+  }
 
  private:
   explicit Deadline(int64_t nanos) : nanos_(nanos) {}

@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -13,6 +14,7 @@
 #include "mmapcore/file_extent.h"
 #include "mmapcore/lane_reader.h"
 #include "mmapcore/lane_writer.h"
+#include "mmapcore/reader_policy.h"
 #include "mmapcore/testing/test_lane.h"
 
 namespace causeway {
@@ -21,6 +23,7 @@ namespace {
 using ::causeway::testing::FileSupply;
 using ::causeway::testing::IsPatternFrame;
 using ::causeway::testing::TestLane;
+using ::causeway::testing::TestLaneOptions;
 using ::causeway::testing::WritePattern;
 using ::testing::IsEmpty;
 using ::testing::Not;
@@ -50,15 +53,15 @@ TEST(LaneGrowth, GivesALargeSegmentBackWhenOnlySmallFramesCome) {
 }
 
 TEST(LaneGrowth, GivesOrdinarySegmentsBackAfterALongTimeWithoutNeed) {
-  TestLane lane({.capacity_bytes = 16 * 8192, .keep_idle = kKeepIdle});
+  TestLane lane({.capacity_bytes = 16 * 8192, .keep_idle = kKeepIdle, .grow_eagerly_bytes = 0});
   std::unique_ptr<LaneReader> reader = lane.Join(1);
   int written = 0;
-  while (WritePattern(lane.writer(), 1, 3000) ||
-         lane.writer().counters().segment_bytes < 16 * 8192) {
-    ++written;
+  while (lane.writer().counters().segment_bytes < 16 * 8192) {
+    if (WritePattern(lane.writer(), 1, 3000)) ++written;
   }
   for (int i = 0; i < written; ++i) ASSERT_TRUE(Reads(*reader, 1));
-  while (lane.writer().counters().segment_bytes > 4 * 8192) {
+  // Some take turns, and are never idle.
+  while (lane.writer().counters().segment_bytes > 6 * 8192) {
     ASSERT_TRUE(WritePattern(lane.writer(), 2, 3000));
     ASSERT_TRUE(Reads(*reader, 2));
   }
@@ -68,7 +71,10 @@ TEST(LaneGrowth, GivesOrdinarySegmentsBackAfterALongTimeWithoutNeed) {
 // Each costs a call to the coordinator, and what is asked for meanwhile stands behind it.
 TEST(LaneGrowth, GivesIdleSegmentsBackOneAfterTheOther) {
   constexpr absl::Duration kKeep = absl::Milliseconds(64);
-  TestLane lane({.capacity_bytes = 32 * 8192, .initial_segments = 32, .keep_idle = kKeep});
+  TestLane lane({.capacity_bytes = 32 * 8192,
+                 .initial_segments = 32,
+                 .keep_idle = kKeep,
+                 .grow_eagerly_bytes = 0});
   std::unique_ptr<LaneReader> reader = lane.Join(1);
   int64_t first_nanos = 0;
   size_t returned = 0;
@@ -124,6 +130,97 @@ TEST(LaneGrowth, HasTwiceAsMuchAfterAWaitForTheSupplyAsItHadThen) {
   lane.supply().set_mode(FileSupply::Mode::kIgnore);
   for (int i = 0; i < 2 * written - 1; ++i) ASSERT_TRUE(WritePattern(lane.writer(), 1, 3000));
   EXPECT_EQ(lane.writer().counters().supply_waits, 1u);
+}
+
+TEST(LaneGrowth, KeepsWhatItMayHaveEagerly) {
+  TestLane lane({.capacity_bytes = 16 * 8192,
+                 .initial_segments = 16,
+                 .keep_idle = absl::Milliseconds(1),
+                 .grow_eagerly_bytes = 12 * 8192});
+  std::unique_ptr<LaneReader> reader = lane.Join(1);
+  while (lane.supply().returned().size() < 4) {
+    ASSERT_TRUE(WritePattern(lane.writer(), 1, 3000));
+    ASSERT_TRUE(Reads(*reader, 1));
+  }
+  // Long enough for the rest to have been idle, too.
+  const Deadline later = Deadline::After(absl::Milliseconds(20));
+  while (!later.HasPassed()) {
+    ASSERT_TRUE(WritePattern(lane.writer(), 1, 3000));
+    ASSERT_TRUE(Reads(*reader, 1));
+  }
+  EXPECT_EQ(lane.writer().counters().segment_bytes, 12u * 8192);
+}
+
+// A lane that has all that it may have eagerly.
+TestLaneOptions Grown(absl::Duration grow_patience) {
+  return {.capacity_bytes = 64 * 8192,
+          .initial_segments = 4,
+          .keep_idle = absl::Hours(1),
+          .grow_eagerly_bytes = 4 * 8192,
+          .grow_patience = grow_patience};
+}
+
+TEST(LaneGrowth, WaitsForItsReadersBeforeItGrowsFurther) {
+  TestLane lane(Grown(absl::InfiniteDuration()));
+  std::unique_ptr<LaneReader> reader = lane.Join(1);
+  int written = 0;
+  while (WritePattern(lane.writer(), 1, 3000)) ++written;
+  EXPECT_EQ(lane.writer().ClaimUntil(3000, Deadline::Passed()).refusal, Refusal::kTimedOut);
+  for (int i = 0; i < written; ++i) ASSERT_TRUE(Reads(*reader, 1));
+  EXPECT_TRUE(WritePattern(lane.writer(), 1, 3000));
+  EXPECT_THAT(lane.supply().requests(), IsEmpty());
+  EXPECT_EQ(lane.writer().counters().supply_waits, 0u);
+  EXPECT_GE(lane.writer().counters().segment_waits, 1u);
+}
+
+TEST(LaneGrowth, GrowsOnceItHasWaited) {
+  TestLane lane(Grown(absl::Milliseconds(10)));
+  std::unique_ptr<LaneReader> reader = lane.Join(1);
+  while (WritePattern(lane.writer(), 1, 3000)) {
+  }
+  EXPECT_THAT(lane.supply().requests(), IsEmpty());
+  // Nobody rings: the sleep ends by itself.
+  ASSERT_TRUE(lane.writer().ClaimUntil(3000, Deadline::Infinite()));
+  EXPECT_EQ(lane.writer().counters().supply_waits, 1u);
+}
+
+TEST(LaneGrowth, GrowsInTimeForAClaimThatCannotWaitSoLong) {
+  TestLane lane(Grown(absl::Hours(1)));
+  std::unique_ptr<LaneReader> reader = lane.Join(1);
+  while (WritePattern(lane.writer(), 1, 3000)) {
+  }
+  EXPECT_TRUE(lane.writer().ClaimUntil(3000, Deadline::After(absl::Seconds(1))));
+}
+
+TEST(LaneGrowth, DoesNotWaitForReadersThatHoldNoSegmentThatWillDo) {
+  TestLane lane(Grown(absl::InfiniteDuration()));
+  std::unique_ptr<LaneReader> reader = lane.Join(1);
+  EXPECT_EQ(lane.writer().TryClaim(9000).refusal, Refusal::kFull);
+  EXPECT_TRUE(lane.writer().TryClaim(9000));
+}
+
+TEST(LaneGrowth, GrowsAheadOfNeedForReadersThatNoClaimWaitsFor) {
+  TestLane lane(Grown(absl::InfiniteDuration()));
+  std::unique_ptr<LaneReader> reader = lane.Join(1, {.policy = ReaderPolicy::kDrop});
+  for (int i = 0; i < 50; ++i) ASSERT_TRUE(WritePattern(lane.writer(), 1, 3000));
+  EXPECT_GE(lane.writer().counters().segment_bytes, 50u * 8192);  // A frame in each.
+  EXPECT_EQ(lane.writer().counters().laps, 0u);
+}
+
+TEST(LaneGrowth, GrowsAheadOfNeedWhereSegmentsAreFilledSlowly) {
+  TestLane lane(Grown(absl::InfiniteDuration()));
+  std::unique_ptr<LaneReader> reader = lane.Join(1);
+  // Each frame fills a segment; the reader keeps up until it is known how fast.
+  for (int i = 0; i < 30; ++i) {
+    absl::SleepFor(absl::Milliseconds(1));
+    ASSERT_TRUE(WritePattern(lane.writer(), 1, 3000));
+    ASSERT_TRUE(Reads(*reader, 1));
+  }
+  for (int i = 0; i < 60; ++i) {
+    absl::SleepFor(absl::Milliseconds(1));
+    ASSERT_TRUE(WritePattern(lane.writer(), 1, 3000));
+  }
+  EXPECT_EQ(lane.writer().counters().segment_waits, 0u);
 }
 
 }  // namespace

@@ -110,15 +110,15 @@ absl::StatusOr<std::unique_ptr<LaneWriter>> LaneWriter::Create(MappedFile lane_f
   }
   std::unique_ptr<LaneWriter> writer(
       new LaneWriter(std::move(lane_file), *std::move(lane_mapping), options, supply));
-  // The last one adopted is the first one used.
-  for (size_t i = segments.size(); i-- > 0;) {
-    absl::StatusOr<MappedSegment> segment = MapSegmentForWriting(*writer->lane_file_, segments[i]);
+  WriterSegments::Segment* first = nullptr;
+  for (const FileExtent extent : segments) {
+    absl::StatusOr<MappedSegment> segment = MapSegmentForWriting(*writer->lane_file_, extent);
     if (!segment.ok()) return segment.status();
     if (absl::Status status = writer->segments_.Adopt(*std::move(segment)); !status.ok()) {
       return status;
     }
+    if (first == nullptr) first = writer->segments_.TakeFor(0, /*base_frame=*/0);
   }
-  WriterSegments::Segment* first = writer->segments_.TakeFor(0, /*base_frame=*/0);
   writer->UseSegment(*first);
   writer->held_bytes_.store(writer->segments_.held_bytes(), std::memory_order_relaxed);
   CAUSEWAY_CRASH_POINT("writer.create.segment_taken");
@@ -145,8 +145,12 @@ LaneWriter::LaneWriter(MappedFile lane_file, Mapping lane_mapping, const LaneWri
       lane_file_(std::make_shared<const MappedFile>(std::move(lane_file))),
       lane_mapping_(std::move(lane_mapping)),
       lane_page_(&PageAt<LanePage>(lane_mapping_.mutable_data())),
-      segments_(lane_file_->label(), options.identity, options.segment_bytes,
-                options.capacity_bytes, options.keep_idle, supply) {}
+      segments_(lane_file_->label(), options.identity,
+                {.segment_bytes = options.segment_bytes,
+                 .capacity_bytes = options.capacity_bytes,
+                 .eager_bytes = options.grow_eagerly_bytes,
+                 .keep_idle = options.keep_idle},
+                supply) {}
 
 LaneWriter::~LaneWriter() {
   if (segment_ != nullptr) Close();
@@ -219,7 +223,7 @@ Refusal LaneWriter::Roll(uint64_t length) {
   if (passing) next = segments_.TakePassage(length, frames);
   if (next == nullptr) {
     CAUSEWAY_CRASH_POINT("writer.roll.lane_full");
-    if (!passing && segments_.RequestFor(length)) {
+    if (!passing && GrowsNow(length) && segments_.RequestFor(length)) {
       supply_waits_.Add(1);
       segments_.GrowForNextTime(length);
     }
@@ -230,6 +234,7 @@ Refusal LaneWriter::Roll(uint64_t length) {
     return Refusal::kFull;
   }
   CAUSEWAY_CRASH_POINT("writer.roll.segment_taken");
+  grows_at_.reset();
   // I3: published by the END below, and, for readers that skip to a later frame, by the release.
   last.header().next_length.StoreRelaxed(next->extent.length);
   CAUSEWAY_CRASH_POINT("writer.roll.next_length_stored");
@@ -251,7 +256,7 @@ Refusal LaneWriter::Roll(uint64_t length) {
   // Not for ever: nothing is in the way now. Where nobody reads there is room at once.
   if (passing) return Roll(length);
   segments_.ShedIdle();
-  segments_.RequestAhead(length);
+  segments_.RequestAhead(length, all_hold_);
   held_bytes_.store(segments_.held_bytes(), std::memory_order_relaxed);
   return Refusal::kNone;
 }
@@ -277,6 +282,12 @@ void LaneWriter::FreeLeftSegments() {
   RosterUse use(*this);
   const Roster* const roster = roster_.load(std::memory_order_acquire);
   FreeSegments(segments_.CountLeft(LowestCursor(*roster, Wishes::kHeard)), *roster, Wishes::kHeard);
+}
+
+bool LaneWriter::GrowsNow(uint64_t length) {
+  if (!segments_.ReadersComeFirst(length)) return true;
+  if (!grows_at_.has_value()) grows_at_ = Deadline::After(options_.grow_patience);
+  return grows_at_->HasPassed();
 }
 
 bool LaneWriter::PutsLapOff(uint64_t length) {
@@ -346,7 +357,9 @@ void LaneWriter::FreeRetiredRosters() {
 uint64_t LaneWriter::LowestCursor(const Roster& roster, Wishes wishes) {
   uint64_t lowest = kPositionPastAll;
   uint64_t bad = 0;
+  all_hold_ = true;
   for (const Roster::Entry& entry : roster.entries) {
+    all_hold_ = all_hold_ && entry.cursor->holds();
     if (entry.cursor->holds()) {
       lowest = std::min(lowest, entry.cursor->Position());
     } else if (wishes == Wishes::kHeard) {
@@ -458,8 +471,8 @@ void LaneWriter::Park(uint32_t attention_seen, uint64_t lowest_seen, Deadline de
   std::atomic_thread_fence(std::memory_order_seq_cst);
   if (LowestCursor(roster, Wishes::kIgnored) == lowest_seen) {
     Deadline until = Earlier(deadline, Deadline::After(kLongestSleep));
-    if (lap_put_off_until_.has_value() && !lap_put_off_until_->HasPassed()) {
-      until = Earlier(until, *lap_put_off_until_);
+    for (const std::optional<Deadline>& look : {lap_put_off_until_, grows_at_}) {
+      if (look.has_value() && !look->HasPassed()) until = Earlier(until, *look);
     }
     WaitForAny(words_, until);
   }
@@ -470,6 +483,9 @@ void LaneWriter::Park(uint32_t attention_seen, uint64_t lowest_seen, Deadline de
 }
 
 Claim LaneWriter::WaitForClaim(uint64_t length, Deadline deadline) {
+  if (grows_at_.has_value() && !deadline.HasPassed()) {
+    grows_at_ = Earlier(*grows_at_, Halfway(deadline));
+  }
   Claim claim;
   const bool decided = WaitUntil(deadline, [&] {
     claim = TryClaim(length);

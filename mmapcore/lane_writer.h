@@ -72,6 +72,13 @@ struct LaneWriterOptions {
   // rolls, for at most 64 in such a time. A burst that finds the segments of the one before waits
   // for nothing.
   absl::Duration keep_idle = absl::Seconds(30);
+  // Up to here the lane grows as soon as readers lag, and keeps what it has. Beyond it, a lane that
+  // is full waits for its readers first, for so long or half the time that the claim has: memory
+  // that has just been used is faster than new memory, and a reader that has only lost its
+  // processor for a moment is soon back. A lane that fills its segments more slowly than the supply
+  // brings new ones grows ahead of need at any size.
+  uint64_t grow_eagerly_bytes = uint64_t{8} << 20;
+  absl::Duration grow_patience = absl::Milliseconds(5);
   // How long a reader that does not hold is not lapped, but the lane full, because the lane may
   // grow instead and the supply was asked. If nothing came in that time, readers are lapped at once
   // until something does.
@@ -90,7 +97,7 @@ struct LaneWriterCounters {
   uint64_t rolls = 0;             // to another segment
   uint64_t recycles = 0;          // rolls to a segment that had been used before
   uint64_t segment_waits = 0;     // attempts to roll that found no segment
-  uint64_t supply_waits = 0;      // of these, with capacity left: the supply was too late
+  uint64_t supply_waits = 0;      // of these, those that asked the supply for more
   uint64_t laps = 0;              // segments taken although readers that do not hold wanted them
   uint64_t rings = 0;             // of the doorbell, for parked readers
   uint64_t bad_cursors = 0;       // readers whose cursor page is wrong or lost
@@ -334,6 +341,9 @@ class LaneWriter final : private QuietLane {
   Refusal Roll(uint64_t length);
   // Frees what every reader has left: those that hold, and those that wish and were not lapped.
   void FreeLeftSegments();
+  // Whether a lane that is full asks for more now, not only for its readers to move on
+  // (grow_patience).
+  bool GrowsNow(uint64_t length);
   // Whether no reader is lapped yet, as the lane may grow instead (lap_patience).
   bool PutsLapOff(uint64_t length);
   // Frees the oldest segment if the readers that hold have left it, whatever others wish; only if
@@ -391,6 +401,8 @@ class LaneWriter final : private QuietLane {
   uint64_t stamped_claim_ = 0;  // as claimed_, in a lane with timestamps: no roster is in use
   uint64_t last_timestamp_ = 0;
   std::optional<Deadline> lap_put_off_until_;  // since the supply last gave something
+  bool all_hold_ = true;                       // the readers that were last looked at
+  std::optional<Deadline> grows_at_;           // since the lane became full; none: it is not
 
   std::atomic<size_t> reader_count_{0};
   std::atomic<uint64_t> frames_at_sleep_{0};  // when a reader was last found asleep

@@ -23,8 +23,19 @@ namespace {
 // Segments taken from the supply in one roll.
 constexpr int kMaxAdoptions = 16;
 
+// Free segments of one length that take turns, however many more there are. The one used last is
+// still in the cache of the reader that has just left it, where each line has to be taken away
+// from; a few segments later it is in the cache that both share; many segments later it is in
+// memory.
+constexpr int kUsedInTurn = 4;
+
 // Segments given back in the time for which a free one is kept.
 constexpr int64_t kShedInKeepIdle = 64;
+
+// A lane that fills its segments faster than this is not helped by asking ahead: a grant takes some
+// 300 us. So many rolls in a row must have been slower, since each may have lost its processor.
+constexpr int64_t kSlowRollNanos = 500'000;
+constexpr int kSlowRolls = 8;
 
 uint64_t SegmentBytesNeeded(uint64_t frame_bytes) {
   // Fits: frames are at most kMaxFrameBytes long.
@@ -88,15 +99,23 @@ void WriterSegments::Free(size_t count) {
 
 WriterSegments::Segment* WriterSegments::TakeFor(uint64_t length, uint64_t base_frame) {
   const uint64_t needed = SegmentBytesNeeded(length);
-  auto best = free_.end();
-  for (auto it = free_.begin(); it != free_.end(); ++it) {
-    if ((*it)->extent.length < needed) continue;
-    // Later ones were used later: they win among equals.
-    if (best == free_.end() || (*it)->extent.length <= (*best)->extent.length) best = it;
+  constexpr size_t kNone = ~size_t{0};
+  size_t best = kNone;
+  int in_turn = 0;  // of the best one's length, from the one used last to the best one
+  for (size_t i = free_.size(); i-- > 0;) {
+    const uint64_t bytes = free_[i]->extent.length;
+    if (bytes < needed) continue;
+    if (best == kNone || bytes < free_[best]->extent.length) {
+      in_turn = 0;
+    } else if (bytes > free_[best]->extent.length || in_turn == kUsedInTurn) {
+      continue;
+    }
+    best = i;
+    ++in_turn;
   }
-  if (best == free_.end()) return nullptr;
-  std::unique_ptr<Segment> segment = std::move(*best);
-  free_.erase(best);
+  if (best == kNone) return nullptr;
+  std::unique_ptr<Segment> segment = std::move(free_[best]);
+  free_.erase(free_.begin() + static_cast<ptrdiff_t>(best));
   free_bytes_ -= segment->extent.length;
 
   EndUse(*segment);
@@ -169,12 +188,27 @@ bool WriterSegments::RequestFor(uint64_t length) {
   return true;
 }
 
-void WriterSegments::GrowForNextTime(uint64_t length) {
-  if (SegmentBytesNeeded(length) > segment_bytes_ && !last_was_large_) return;
-  goal_bytes_ = std::max(goal_bytes_, 2 * held_bytes_);
+bool WriterSegments::ReadersComeFirst(uint64_t length) const {
+  if (held_bytes_ + BytesToRequest(length) <= eager_bytes_) return false;
+  const uint64_t needed = SegmentBytesNeeded(length);
+  return std::any_of(retained_.begin(), retained_.end() - 1,
+                     [&](const auto& segment) { return segment->extent.length >= needed; });
 }
 
-void WriterSegments::RequestAhead(uint64_t length) {
+void WriterSegments::GrowForNextTime(uint64_t length) {
+  if (SegmentBytesNeeded(length) > segment_bytes_ && !last_was_large_) return;
+  const uint64_t most = held_bytes_ < eager_bytes_ ? eager_bytes_ : capacity_bytes_;
+  goal_bytes_ = std::max(goal_bytes_, std::min(2 * held_bytes_, most));
+}
+
+bool WriterSegments::FillsSlowly() {
+  const int64_t now = Deadline::NowNanos();
+  slow_rolls_ = now - last_roll_nanos_ < kSlowRollNanos ? 0 : std::min(slow_rolls_ + 1, kSlowRolls);
+  last_roll_nanos_ = now;
+  return slow_rolls_ == kSlowRolls;
+}
+
+void WriterSegments::RequestAhead(uint64_t length, bool readers_wait) {
   const uint64_t needed = SegmentBytesNeeded(length);
   const bool is_large = needed > segment_bytes_;
   const bool more_large = std::exchange(last_was_large_, is_large) && is_large;
@@ -184,7 +218,11 @@ void WriterSegments::RequestAhead(uint64_t length) {
                           : segment->extent.length <= segment_bytes_;
       }));
   const uint64_t bytes = more_large ? needed : segment_bytes_;
-  if (free >= Reserve() && held_bytes_ + bytes > goal_bytes_) return;
+  const bool slow = FillsSlowly();
+  if (held_bytes_ + bytes > goal_bytes_) {
+    if (free >= Reserve()) return;
+    if (held_bytes_ + bytes > eager_bytes_ && readers_wait && !slow) return;
+  }
   if (free == 0 && !more_large) {
     RequestFor(0);
     return;
@@ -199,7 +237,8 @@ void WriterSegments::ShedIdle() {
   if (now < no_shedding_before_nanos_) return;
   const int64_t idle_before = now - keep_idle_nanos_;
   const auto idle = std::find_if(free_.begin(), free_.end(), [&](const auto& segment) {
-    return segment->idle_since_nanos <= idle_before;
+    return segment->idle_since_nanos <= idle_before &&
+           (held_bytes_ > eager_bytes_ || segment->extent.length > segment_bytes_);
   });
   if (idle == free_.end()) return;
   GiveBack(idle);

@@ -33,17 +33,26 @@ class WriterSegments {
     uint64_t end_position() const { return base_position + extent.length; }
   };
 
+  // As those of LaneWriterOptions.
+  struct Limits {
+    uint64_t segment_bytes = 0;
+    uint64_t capacity_bytes = 0;
+    uint64_t eager_bytes = 0;
+    absl::Duration keep_idle;
+  };
+
   // `label` names the lane's file in messages.
-  WriterSegments(std::string label, const LaneIdentity& lane, uint64_t segment_bytes,
-                 uint64_t capacity_bytes, absl::Duration keep_idle, SegmentSupply* supply)
+  WriterSegments(std::string label, const LaneIdentity& lane, const Limits& limits,
+                 SegmentSupply* supply)
       : label_(std::move(label)),
         lane_(lane),
-        segment_bytes_(segment_bytes),
-        capacity_bytes_(capacity_bytes),
-        keep_idle_nanos_(absl::ToInt64Nanoseconds(keep_idle)),
+        segment_bytes_(limits.segment_bytes),
+        capacity_bytes_(limits.capacity_bytes),
+        eager_bytes_(limits.eager_bytes),
+        keep_idle_nanos_(absl::ToInt64Nanoseconds(limits.keep_idle)),
         supply_(supply) {}
 
-  // Publishes the segment's header and makes it free: the next one to be used.
+  // Publishes the segment's header and makes it free.
   //
   // InvalidArgument: no segment can be there, or the mapping is of something else; `mapped` keeps
   // what it was.
@@ -63,9 +72,9 @@ class WriterSegments {
   void Free(size_t count);
 
   // Takes a free segment that can hold a frame of `length` bytes and makes it the current one, with
-  // its header's words stored and its first word zero: the smallest that will do and, among those,
-  // the one used last, which is still in the cache. `base_frame`: data frames in the lane so far.
-  // Null: there is none.
+  // its header's words stored and its first word zero: the smallest that will do and, of the few
+  // of those that were used last, the one used first; they take turns, the others rest.
+  // `base_frame`: data frames in the lane so far. Null: there is none.
   Segment* TakeFor(uint64_t length, uint64_t base_frame);
 
   // Whether a segment for a frame of `length` bytes exceeds the capacity together with the current
@@ -86,6 +95,10 @@ class WriterSegments {
   // not enough, readers must leave some first, and the result is false.
   bool RequestFor(uint64_t length);
 
+  // Whether the lane is so large that readers, which hold a segment for a frame of `length` bytes,
+  // are to be waited for before another is asked for.
+  bool ReadersComeFirst(uint64_t length) const;
+
   // A claim of `length` bytes waits for a segment although the lane may grow. From now on the lane
   // is to have twice what it has, so that readers that lag as much again, or up to twice as much,
   // cost no wait: each wait makes the next one rarer, and the capacity bounds how many there can
@@ -95,12 +108,15 @@ class WriterSegments {
   // Asks for a segment if fewer are free than Reserve() says, or the lane has less than
   // GrowForNextTime() wants. `length`: of the frame that the current one was taken for. One frame
   // that is too large for an ordinary segment does not announce another, but two in a row do: then
-  // the next one is to find its segment, too.
-  void RequestAhead(uint64_t length);
+  // the next one is to find its segment, too. If `readers_wait`, a claim may wait for every reader:
+  // then a lane whose segments are filled sooner than a new one could come does not grow beyond
+  // `eager_bytes` ahead of need.
+  void RequestAhead(uint64_t length, bool readers_wait);
 
-  // Gives back a segment that has been free for `keep_idle`, beyond the reserve; the lane is then
-  // not to grow for any earlier wait. One after the other, over some time: a grant that is needed
-  // meanwhile does not stand in a queue behind hundreds that go back.
+  // Gives back a segment that has been free for `keep_idle`, beyond the reserve and beyond
+  // `eager_bytes` of ordinary ones; the lane is then not to grow for any earlier wait. One after
+  // the other, over some time: a grant that is needed meanwhile does not stand in a queue behind
+  // hundreds that go back.
   void ShedIdle();
 
   Segment& current() { return *retained_.back(); }
@@ -115,6 +131,8 @@ class WriterSegments {
   // Segments that should be free: one, and more where readers lag, since the next one is then
   // needed sooner than a grant takes.
   size_t Reserve() const { return 1 + retained_.size() / 4; }
+  // Notes when a segment has been filled, and tells whether that takes longer than a grant.
+  bool FillsSlowly();
   void GiveBack(FreeList::iterator segment);
   // Tells readers that were lapped in it, before any other byte of it changes (I10).
   static void EndUse(Segment& segment);
@@ -123,6 +141,7 @@ class WriterSegments {
   LaneIdentity lane_;
   uint64_t segment_bytes_;
   uint64_t capacity_bytes_;
+  uint64_t eager_bytes_;
   int64_t keep_idle_nanos_;
   int64_t no_shedding_before_nanos_ = 0;
   SegmentSupply* supply_;
@@ -131,6 +150,8 @@ class WriterSegments {
   uint64_t held_bytes_ = 0;
   uint64_t free_bytes_ = 0;      // of held_bytes_
   uint64_t goal_bytes_ = 0;      // that held_bytes_ is to become, within the capacity
+  int64_t last_roll_nanos_ = 0;  // of CLOCK_MONOTONIC, when RequestAhead() was last called
+  int slow_rolls_ = 0;           // in a row
   bool last_was_large_ = false;  // the frame that RequestAhead() was last called for
   uint64_t generation_ = 0;      // uses so far
   uint64_t next_position_ = 0;   // base of the next use

@@ -128,6 +128,8 @@ LaneWriter& TestLane::writer() {
                                   .capacity_bytes = options_.capacity_bytes,
                                   .max_frame_bytes = options_.max_frame_bytes,
                                   .keep_idle = options_.keep_idle,
+                                  .grow_eagerly_bytes = options_.grow_eagerly_bytes,
+                                  .grow_patience = options_.grow_patience,
                                   .lap_patience = options_.lap_patience,
                                   .timestamps = options_.timestamps,
                                   .sleep_watch = options_.sleep_watch},

@@ -76,6 +76,8 @@ struct TestLaneOptions {
   uint64_t max_frame_bytes = 16000;
   int initial_segments = 2;
   absl::Duration keep_idle = absl::Seconds(1);
+  uint64_t grow_eagerly_bytes = uint64_t{8} << 20;
+  absl::Duration grow_patience = absl::ZeroDuration();
   absl::Duration lap_patience = absl::ZeroDuration();
   SleepWatch* sleep_watch = nullptr;
   bool timestamps = false;

@@ -96,7 +96,8 @@ class LaneChannel {
       : waiting_(spec.waiting),
         lane_({.segment_bytes = kSegmentBytes,
                .capacity_bytes = kCapacityBytes + 2 * kSegmentBytes,
-               .max_frame_bytes = kMaxFrameBytes}) {
+               .max_frame_bytes = kMaxFrameBytes,
+               .grow_patience = LaneWriterOptions().grow_patience}) {
     for (int i = 0; i < spec.readers; ++i) {
       readers_.push_back(lane_.OpenReader(static_cast<uint64_t>(i) + 1));
     }
