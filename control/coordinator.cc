@@ -142,7 +142,8 @@ absl::Status Coordinator::Parts::OpenState() {
   if (!created.ok()) return created.status();
   handoff = *std::move(created);
   processes = std::make_unique<ProcessWatch>(
-      loop.get(), [this](uint64_t session_id) { obligations->ProcessExited(session_id); });
+      loop.get(), [this](uint64_t session_id) { obligations->ProcessExited(session_id); },
+      [this] { repeat_timer->Arm(); });
   effects = std::make_unique<EffectDelivery>(EffectDelivery::Parts{
       .files = &files,
       .add_slow_work = [this](std::function<void()> work) { slow_work->Add(std::move(work)); },
@@ -157,7 +158,10 @@ absl::Status Coordinator::Parts::OpenState() {
   state = std::make_unique<StateThread>(*std::move(catalog), store.get(), effects.get());
 
   absl::StatusOr<std::unique_ptr<LoopTimer>> timer =
-      LoopTimer::Create(loop.get(), kRepeatDelay, [this] { obligations->Repeat(); });
+      LoopTimer::Create(loop.get(), kRepeatDelay, [this] {
+        obligations->Repeat();
+        processes->Retry();
+      });
   if (!timer.ok()) return timer.status();
   repeat_timer = *std::move(timer);
   // Before the first operation that has effects.

@@ -18,7 +18,7 @@ class ExitWatch {
 
   // Waits for the process of `pidfd`, which must be valid, on behalf of a session; instead of the
   // one that was waited for before, if any.
-  // ResourceExhausted: fs.epoll.max_user_watches.
+  // ResourceExhausted: fs.epoll.max_user_watches. It is tried again, until it succeeds.
   virtual absl::Status Watch(uint64_t session_id, UniqueFd pidfd) = 0;
 
   // Waits no more. Not watched: nothing.

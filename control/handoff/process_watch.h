@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
@@ -25,8 +26,9 @@ class ProcessWatch : public ExitWatch {
  public:
   using OnExit = std::function<void(uint64_t session_id)>;
 
-  // `on_exit` is called on the loop's thread, once for each process that is watched.
-  ProcessWatch(EventLoop* loop, OnExit on_exit);
+  // `on_exit` is called on the loop's thread, once for each process that is watched. `try_later` is
+  // called, on any thread, when one could not be watched: then Retry() is to be called in a while.
+  ProcessWatch(EventLoop* loop, OnExit on_exit, std::function<void()> try_later);
   ProcessWatch(const ProcessWatch&) = delete;
   ProcessWatch& operator=(const ProcessWatch&) = delete;
 
@@ -34,17 +36,24 @@ class ProcessWatch : public ExitWatch {
   // A call of `on_exit` that has begun may still run.
   void Forget(uint64_t session_id) override;
 
+  // Watches the processes that could not be watched before.
+  void Retry();
+
  private:
   struct Subject {
     UniqueFd pidfd;
-    EventLoop::WatchId watch = 0;
+    std::optional<EventLoop::WatchId> watch;  // none: it could not be watched yet
   };
+
+  absl::Status WatchLocked(uint64_t session_id, Subject& subject)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   void Exited(uint64_t session_id);
   void ForgetLocked(uint64_t session_id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   EventLoop* const loop_;
   const OnExit on_exit_;
+  const std::function<void()> try_later_;
   absl::Mutex mutex_;
   absl::flat_hash_map<uint64_t, Subject> subjects_ ABSL_GUARDED_BY(mutex_);
 };

@@ -1,5 +1,6 @@
 #include "control/handoff/process_watch.h"
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <vector>
@@ -18,11 +19,15 @@ using testing::ChildProcess;
 class ProcessWatchTest : public ::testing::Test {
  protected:
   ProcessWatchTest()
-      : loop_(*EventLoop::Start()), watch_(loop_.get(), [this](uint64_t session_id) {
-          absl::MutexLock lock(&mutex_);
-          ++exits_[session_id];
-          ++total_;
-        }) {}
+      : loop_(*EventLoop::Start()),
+        watch_(
+            loop_.get(),
+            [this](uint64_t session_id) {
+              absl::MutexLock lock(&mutex_);
+              ++exits_[session_id];
+              ++total_;
+            },
+            [this] { ++retries_due_; }) {}
   ~ProcessWatchTest() override { loop_.reset(); }
 
   std::map<uint64_t, int> WaitForExits(int count) {
@@ -48,6 +53,7 @@ class ProcessWatchTest : public ::testing::Test {
   std::map<uint64_t, int> exits_;
   int total_ = 0;
   int awaited_ = 0;
+  std::atomic<int> retries_due_ = 0;
   std::unique_ptr<EventLoop> loop_;
   ProcessWatch watch_;
 };
@@ -65,6 +71,24 @@ TEST_F(ProcessWatchTest, ReportsAProcessThatHadEndedBefore) {
   UniqueFd pidfd = PidfdOf(child);
   child.KillAndReap();
   ASSERT_TRUE(watch_.Watch(7, std::move(pidfd)).ok());
+  EXPECT_EQ(WaitForExits(1)[7], 1);
+}
+
+// Whoever dies meanwhile is not forgotten.
+TEST_F(ProcessWatchTest, ReportsAProcessThatCouldNotBeWatchedAtFirst) {
+  ChildProcess child;
+  UniqueFd pidfd = PidfdOf(child);
+  // A loop watches a descriptor once.
+  const EventLoop::WatchId in_the_way = *loop_->Add(pidfd.get(), 0, [](uint32_t) {});
+  EXPECT_FALSE(watch_.Watch(7, std::move(pidfd)).ok());
+  EXPECT_EQ(retries_due_, 1);
+  watch_.Retry();
+  EXPECT_EQ(retries_due_, 2);
+  child.Kill();
+  EXPECT_TRUE(ExitsNow().empty());
+  loop_->Remove(in_the_way);
+  watch_.Retry();
+  EXPECT_EQ(retries_due_, 2);
   EXPECT_EQ(WaitForExits(1)[7], 1);
 }
 

@@ -26,7 +26,7 @@ bool EffectDelivery::Complete(const SendEvent& effect, v1::HandoffEvent* event) 
       const absl::Status watched =
           parts_.processes->Watch(effect.session_id, std::move(greeting->pidfd));
       if (!watched.ok()) {
-        Log(LogLevel::kError, "process cannot be watched",
+        Log(LogLevel::kError, "process cannot be watched yet",
             {{"session", effect.session_id}, {"reason", watched}});
       }
       return true;
