@@ -138,6 +138,7 @@ void CrashMatrix::Violated(const std::string& what) {
   if (summary_.violations.size() >= kMaxViolations) return;
   summary_.violations.push_back(
       absl::StrFormat("seed %d, cycle %d, %s: %s", options_.seed, summary_.cycles, now_, what));
+  if (options_.on_violation) options_.on_violation(summary_.violations.back());
 }
 
 void CrashMatrix::Count(const CrashProgram& program, const std::vector<uint64_t>& passings,
@@ -205,7 +206,8 @@ CrashMatrixSummary CrashMatrix::Run() {
   now_ = "at the beginning";
   cast_.StartAll();
   AwaitFlow({});
-  for (; summary_.cycles < options_.cycles && summary_.violations.size() < kMaxViolations;) {
+  bool last = options_.cycles == 0;
+  while (!last && summary_.violations.size() < kMaxViolations) {
     const std::optional<Target> target = Choose();
     if (!target.has_value()) {
       Violated(absl::StrCat("no ", options_.actor, " passes a point ", options_.point));
@@ -218,7 +220,8 @@ CrashMatrixSummary CrashMatrix::Run() {
     } else {
       CycleOfCopy(*target);
     }
-    if (summary_.cycles % options_.cycles_per_rest == 0 || summary_.cycles == options_.cycles) {
+    last = summary_.cycles == options_.cycles || (options_.stops && options_.stops());
+    if (summary_.cycles % options_.cycles_per_rest == 0 || last) {
       ++summary_.rests;
       now_ = absl::StrCat("at rest after ", now_);
       ForgetKill();

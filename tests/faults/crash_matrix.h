@@ -24,6 +24,10 @@ struct CrashMatrixOptions {
   uint64_t cycles_per_rest = 50;
   // Called after each cycle. May be empty.
   std::function<void(uint64_t cycles, const std::string& text)> on_cycle;
+  // Called with each violation when it is found. May be empty.
+  std::function<void(const std::string& text)> on_violation;
+  // Asked after each cycle; true: that was the last one. May be empty.
+  std::function<bool()> stops;
 };
 
 // Of one point.

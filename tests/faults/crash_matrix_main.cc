@@ -2,6 +2,7 @@
 //
 //   bazel run -c opt //tests/faults:crash_matrix -- --seed=7 --cycles=10000
 
+#include <signal.h>
 #include <unistd.h>
 
 #include <cstdint>
@@ -17,6 +18,8 @@
 namespace causeway::faults {
 namespace {
 
+volatile sig_atomic_t stopping = 0;
+
 int Main(int argc, char** argv) {
   CrashMatrixOptions options;
   options.cycles = 10'000;
@@ -25,7 +28,8 @@ int Main(int argc, char** argv) {
   CLI::App app(
       "Runs a coordinator, writers and readers, kills one of them at a crash point in each cycle, "
       "lets another take its place, and judges what the survivors saw. Exits with 1 if anything "
-      "was lost, repeated, torn, out of order, stuck or left behind.",
+      "was lost, repeated, torn, out of order, stuck or left behind. SIGTERM makes the cycle that "
+      "runs the last one; the summary comes then, too.",
       "crash_matrix");
   app.add_option("--seed", options.seed, "Of all that is chosen")->capture_default_str();
   app.add_option("--cycles", options.cycles, "Deaths, roughly")->capture_default_str();
@@ -56,6 +60,11 @@ int Main(int argc, char** argv) {
       std::fprintf(stderr, "%lu of %lu\n", cycles, options.cycles);
     }
   };
+  options.on_violation = [&](const std::string& text) {
+    std::fprintf(stderr, "%sVIOLATION %s\n", terminal ? "\r\033[K" : "", text.c_str());
+  };
+  options.stops = [] { return stopping != 0; };
+  signal(SIGTERM, [](int) { stopping = 1; });
   const CrashMatrixSummary summary = RunCrashMatrix(options);
   if (terminal) std::fputs("\r\033[K", stderr);
   std::printf("seed %lu\n\n%s", options.seed, ToText(summary).c_str());
