@@ -5,7 +5,6 @@
 #include <grpcpp/server_builder.h>
 
 #include <memory>
-#include <optional>
 #include <string>
 #include <thread>
 #include <utility>

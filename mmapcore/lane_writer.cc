@@ -256,7 +256,7 @@ Refusal LaneWriter::Roll(uint64_t length) {
   // Not for ever: nothing is in the way now. Where nobody reads there is room at once.
   if (passing) return Roll(length);
   segments_.ShedIdle();
-  segments_.RequestAhead(length, all_hold_);
+  segments_.RequestAhead(length, all_hold_.load(std::memory_order_relaxed));
   held_bytes_.store(segments_.held_bytes(), std::memory_order_relaxed);
   return Refusal::kNone;
 }
@@ -357,9 +357,7 @@ void LaneWriter::FreeRetiredRosters() {
 uint64_t LaneWriter::LowestCursor(const Roster& roster, Wishes wishes) {
   uint64_t lowest = kPositionPastAll;
   uint64_t bad = 0;
-  all_hold_ = true;
   for (const Roster::Entry& entry : roster.entries) {
-    all_hold_ = all_hold_ && entry.cursor->holds();
     if (entry.cursor->holds()) {
       lowest = std::min(lowest, entry.cursor->Position());
     } else if (wishes == Wishes::kHeard) {

@@ -401,10 +401,10 @@ class LaneWriter final : private QuietLane {
   uint64_t stamped_claim_ = 0;  // as claimed_, in a lane with timestamps: no roster is in use
   uint64_t last_timestamp_ = 0;
   std::optional<Deadline> lap_put_off_until_;  // since the supply last gave something
-  bool all_hold_ = true;                       // the readers that were last looked at
-  std::optional<Deadline> grows_at_;           // since the lane became full; none: it is not
+  std::optional<Deadline> grows_at_;           // of a lane that is full; none: it is not
 
   std::atomic<size_t> reader_count_{0};
+  std::atomic<bool> all_hold_{true};          // the readers in the roster
   std::atomic<uint64_t> frames_at_sleep_{0};  // when a reader was last found asleep
   Tally rolls_;
   Tally recycles_;

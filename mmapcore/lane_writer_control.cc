@@ -20,7 +20,9 @@ namespace causeway {
 void LaneWriter::SetRoster(std::vector<std::shared_ptr<ReaderCursor>> readers, uint64_t version) {
   auto roster = std::make_unique<Roster>();
   roster->version = version;
+  bool all_hold = true;
   for (std::shared_ptr<ReaderCursor>& reader : readers) {
+    all_hold = all_hold && reader->holds();
     const CursorPage* const page = &reader->page();
     roster->entries.push_back({.page = page, .cursor = std::move(reader)});
   }
@@ -29,6 +31,7 @@ void LaneWriter::SetRoster(std::vector<std::shared_ptr<ReaderCursor>> readers, u
     const Roster* const old = roster_.load(std::memory_order_relaxed);
     if (version < old->version) return;
     reader_count_.store(roster->entries.size(), std::memory_order_relaxed);
+    all_hold_.store(all_hold, std::memory_order_relaxed);
     // I6. Release: the entries. Pairs with the acquires of the writer's thread.
     roster_.store(roster.release(), std::memory_order_release);
     retired_.emplace_back(old);

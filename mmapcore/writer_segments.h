@@ -100,9 +100,10 @@ class WriterSegments {
   bool ReadersComeFirst(uint64_t length) const;
 
   // A claim of `length` bytes waits for a segment although the lane may grow. From now on the lane
-  // is to have twice what it has, so that readers that lag as much again, or up to twice as much,
-  // cost no wait: each wait makes the next one rarer, and the capacity bounds how many there can
-  // be. A single frame that is too large for an ordinary segment tells nothing of readers that lag.
+  // is to have twice what it has (below `eager_bytes`: at most those), so that readers
+  // that lag as much again, or up to twice as much, cost no wait: each wait makes the next one
+  // rarer, and the capacity bounds how many there can be. A single frame that is too large for an
+  // ordinary segment tells nothing of readers that lag.
   void GrowForNextTime(uint64_t length);
 
   // Asks for a segment if fewer are free than Reserve() says, or the lane has less than
