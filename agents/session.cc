@@ -315,6 +315,7 @@ absl::StatusOr<std::unique_ptr<Writer>> Session::OpenWriter(std::string_view str
     lane_options.max_frame_bytes = response->options().max_frame_bytes();
     lane_options.timestamps = response->options().timestamps();
     lane_options.lap_patience = options.lap_patience;
+    lane_options.wait_mode = options.wait_mode;
     lane_options.sleep_watch = &sleep_watch_;
     return WriterLane::Create(
         *std::move(file), response->lane_page().offset(), segments, lane_options,

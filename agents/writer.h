@@ -22,6 +22,7 @@
 #include "agents/stream_options.h"
 #include "mmapcore/lane_writer.h"
 #include "mmapcore/reader_policy.h"
+#include "mmapcore/wait_mode.h"
 
 namespace causeway {
 
@@ -37,6 +38,9 @@ struct WriterOptions {
   // readers of policy drop or evict are lapped. If nothing is granted in that time, no claim waits
   // for it again until something is. Zero: such readers never make a claim wait.
   absl::Duration lap_patience = absl::ZeroDuration();
+  // How Claim(), Write(), WaitForReaders() and Drain() wait. A claim that waits does so until a
+  // reader has read a segment: kSpin, which then makes no system call, wants a core of its own.
+  WaitMode wait_mode = WaitMode::kPark;
 };
 
 // How far behind one reader is.

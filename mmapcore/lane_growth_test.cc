@@ -181,7 +181,53 @@ TEST(LaneGrowth, GrowsOnceItHasWaited) {
   EXPECT_THAT(lane.supply().requests(), IsEmpty());
   // Nobody rings: the sleep ends by itself.
   ASSERT_TRUE(lane.writer().ClaimUntil(3000, Deadline::Infinite()));
-  EXPECT_EQ(lane.writer().counters().supply_waits, 1u);
+}
+
+TEST(LaneGrowth, AsksWhileItWaitsForItsReadersForWhatItThenGoesOnWith) {
+  constexpr absl::Duration kPatience = absl::Milliseconds(20);
+  TestLane lane(Grown(kPatience));
+  std::unique_ptr<LaneReader> reader = lane.Join(1);
+  int64_t before = 0;
+  do {
+    before = Deadline::NowNanos();
+  } while (WritePattern(lane.writer(), 1, 3000));
+  while (!WritePattern(lane.writer(), 1, 3000)) {
+  }
+  // No sooner than this, however fast or slow the machine is, and at once then.
+  EXPECT_GE(Deadline::NowNanos() - before, absl::ToInt64Nanoseconds(kPatience));
+  EXPECT_THAT(lane.supply().requests(), Not(IsEmpty()));
+  EXPECT_EQ(lane.writer().counters().supply_waits, 0u);
+  // As much again: readers that stay away for longer cost no wait soon. (A frame in each segment.)
+  for (int i = 0; i < 3; ++i) {
+    while (!WritePattern(lane.writer(), 1, 3000)) {
+    }
+  }
+  EXPECT_EQ(lane.writer().counters().segment_bytes, 8u * 8192);
+}
+
+TEST(LaneGrowth, UsesWhatItHasAskedForAfterItsReadersHaveComeBack) {
+  TestLane lane(Grown(absl::Milliseconds(500)));
+  std::unique_ptr<LaneReader> reader = lane.Join(1);
+  int written = 0;
+  while (WritePattern(lane.writer(), 1, 3000)) ++written;
+  while (lane.supply().requests().size() < 2) {
+    if (WritePattern(lane.writer(), 1, 3000)) ++written;
+  }
+  for (int i = 0; i < written; ++i) ASSERT_TRUE(Reads(*reader, 1));
+  lane.supply().set_mode(FileSupply::Mode::kIgnore);
+  written = 0;
+  while (WritePattern(lane.writer(), 1, 3000)) ++written;
+  EXPECT_GE(written * 8192u, lane.writer().counters().segment_bytes - 8192);
+  EXPECT_GE(lane.writer().counters().segment_bytes, 5u * 8192);
+}
+
+TEST(LaneGrowth, WaitsForTheSupplyIfThatIsLate) {
+  TestLane lane(Grown(absl::Milliseconds(10)));
+  std::unique_ptr<LaneReader> reader = lane.Join(1);
+  lane.supply().set_mode(FileSupply::Mode::kIgnore);
+  while (lane.writer().counters().supply_waits == 0) WritePattern(lane.writer(), 1, 3000);
+  lane.supply().set_mode(FileSupply::Mode::kServe);
+  EXPECT_TRUE(lane.writer().ClaimUntil(3000, Deadline::Infinite()));
 }
 
 TEST(LaneGrowth, GrowsInTimeForAClaimThatCannotWaitSoLong) {

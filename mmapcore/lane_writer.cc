@@ -26,20 +26,14 @@
 #include "mmapcore/segment_format.h"
 #include "mmapcore/segment_supply.h"
 #include "mmapcore/sigbus_guard.h"
-#include "mmapcore/spin_pause.h"
+#include "mmapcore/wait_mode.h"
 #include "mmapcore/writer_segments.h"
 
 namespace causeway {
 namespace {
 
-// The longest sleep without a look: no wake is lost, so this bounds only what a broken reader, or a
-// broken kernel, can cost.
-constexpr absl::Duration kLongestSleep = absl::Milliseconds(100);
-
 // So many frames without a sleeper, and commits no longer look for one.
 constexpr uint64_t kFramesBeforeQuiet = 4096;
-
-constexpr int kPausesWhenFull = 16;  // some 200 ns
 
 uint64_t StampBytes(const LaneWriterOptions& options) {
   return options.timestamps ? kTimestampBytes : 0;
@@ -71,24 +65,6 @@ absl::Status CheckOptions(const LaneWriterOptions& options, std::span<const File
 }
 
 }  // namespace
-
-class LaneWriter::RosterUse {
- public:
-  explicit RosterUse(LaneWriter& writer)
-      : claimed_(writer.claimed_), before_(claimed_.load(std::memory_order_relaxed)) {
-    claimed_.store(std::max<uint64_t>(before_, 1), std::memory_order_relaxed);
-    // The processor is kept from loading the roster first by the ProcessBarrier() of SetRoster().
-    std::atomic_signal_fence(std::memory_order_seq_cst);
-  }
-  // Release: pairs with the acquire in SetRoster().
-  ~RosterUse() { claimed_.store(before_, std::memory_order_release); }
-  RosterUse(const RosterUse&) = delete;
-  RosterUse& operator=(const RosterUse&) = delete;
-
- private:
-  std::atomic<uint64_t>& claimed_;
-  const uint64_t before_;
-};
 
 absl::StatusOr<std::unique_ptr<LaneWriter>> LaneWriter::Create(MappedFile lane_file,
                                                                uint64_t lane_page_offset,
@@ -150,7 +126,8 @@ LaneWriter::LaneWriter(MappedFile lane_file, Mapping lane_mapping, const LaneWri
                  .capacity_bytes = options.capacity_bytes,
                  .eager_bytes = options.grow_eagerly_bytes,
                  .keep_idle = options.keep_idle},
-                supply) {}
+                supply),
+      budget_(options.wait_mode == WaitMode::kAdaptive ? options.max_spin_nanos : 0) {}
 
 LaneWriter::~LaneWriter() {
   if (segment_ != nullptr) Close();
@@ -207,7 +184,7 @@ Refusal LaneWriter::Roll(uint64_t length) {
   }
   CAUSEWAY_CRASH_POINT("writer.roll.begun");
   const uint64_t held_before = segments_.held_bytes();
-  segments_refused_.Add(segments_.AdoptReady());
+  segments_refused_.Add(segments_.AdoptReady(/*aside=*/IsPatient(length)));
   if (segments_.held_bytes() > held_before) lap_put_off_until_.reset();
   FreeRetiredRosters();
   GoQuietIfAwake();
@@ -223,14 +200,10 @@ Refusal LaneWriter::Roll(uint64_t length) {
   if (passing) next = segments_.TakePassage(length, frames);
   if (next == nullptr) {
     CAUSEWAY_CRASH_POINT("writer.roll.lane_full");
-    if (!passing && GrowsNow(length) && segments_.RequestFor(length)) {
-      supply_waits_.Add(1);
-      segments_.GrowForNextTime(length);
-    }
+    if (!passing) AskForMore(length);
     held_bytes_.store(segments_.held_bytes(), std::memory_order_relaxed);
     segment_waits_.Add(1);
-    // Whoever tries again at once should not take the cursors' lines away from busy readers.
-    for (int i = 0; i < kPausesWhenFull; ++i) SpinPause();
+    LeaveReadersAlone();
     return Refusal::kFull;
   }
   CAUSEWAY_CRASH_POINT("writer.roll.segment_taken");
@@ -284,10 +257,27 @@ void LaneWriter::FreeLeftSegments() {
   FreeSegments(segments_.CountLeft(LowestCursor(*roster, Wishes::kHeard)), *roster, Wishes::kHeard);
 }
 
-bool LaneWriter::GrowsNow(uint64_t length) {
-  if (!segments_.ReadersComeFirst(length)) return true;
-  if (!grows_at_.has_value()) grows_at_ = Deadline::After(options_.grow_patience);
-  return grows_at_->HasPassed();
+bool LaneWriter::IsPatient(uint64_t length) const {
+  return grows_at_.has_value() && !grows_at_->HasPassed() && segments_.ReadersHold(length);
+}
+
+void LaneWriter::AskForMore(uint64_t length) {
+  if (!grows_at_.has_value() && segments_.ReadersHold(length) && segments_.IsGrownFor(length)) {
+    grows_at_ = Deadline::After(options_.grow_patience);
+    prepares_at_ = Deadline::After(options_.grow_patience / 2);
+  }
+  if (!IsPatient(length)) {
+    if (!segments_.RequestFor(length)) return;
+    supply_waits_.Add(1);
+    segments_.GrowForNextTime(length);
+    return;
+  }
+  if (prepares_at_.has_value()) {
+    if (!prepares_at_->HasPassed()) return;
+    prepares_at_.reset();
+    segments_.GrowForNextTime(length);
+  }
+  segments_.RequestTowardsGoal(length);
 }
 
 bool LaneWriter::PutsLapOff(uint64_t length) {
@@ -436,63 +426,6 @@ void LaneWriter::Resume() {
   Ring(lane_page_->doorbell);
 }
 
-template <typename Condition>
-bool LaneWriter::WaitUntil(Deadline deadline, const Condition& condition) {
-  while (true) {
-    // Both before the condition is evaluated: what changes after these loads ends the sleep.
-    const uint32_t attention_seen = attention_.count();
-    const uint64_t lowest_seen = LowestHold();
-    if (condition()) return true;
-    if (deadline.HasPassed()) return false;
-    Park(attention_seen, lowest_seen, deadline);
-  }
-}
-
-void LaneWriter::Park(uint32_t attention_seen, uint64_t lowest_seen, Deadline deadline) {
-  RosterUse use(*this);
-  const Roster& roster = *roster_.load(std::memory_order_acquire);
-  // A reader may sleep before an END, which nobody was woken for, and hold its segment.
-  RingForSleepers(roster);
-  words_.clear();
-  words_.push_back(attention_.BeginSleep(attention_seen));
-  for (const Roster::Entry& entry : roster.entries) {
-    if (!entry.cursor->holds()) continue;
-    words_.push_back(
-        {.address = entry.page->doorbell.address(), .value = entry.page->doorbell.LoadRelaxed()});
-  }
-  // I7.
-  CAUSEWAY_CRASH_POINT("writer.park.begun");
-  lane_page_->writer_parked.StoreRelaxed(1);
-  CAUSEWAY_CRASH_POINT("writer.park.parked_stored");
-  // Pairs with the fence in LaneReader::RingWaitingWriter(): either that reader finds
-  // writer_parked, or its cursor is found here.
-  std::atomic_thread_fence(std::memory_order_seq_cst);
-  if (LowestCursor(roster, Wishes::kIgnored) == lowest_seen) {
-    Deadline until = Earlier(deadline, Deadline::After(kLongestSleep));
-    for (const std::optional<Deadline>& look : {lap_put_off_until_, grows_at_}) {
-      if (look.has_value() && !look->HasPassed()) until = Earlier(until, *look);
-    }
-    WaitForAny(words_, until);
-  }
-  CAUSEWAY_CRASH_POINT("writer.park.slept");
-  lane_page_->writer_parked.StoreRelaxed(0);
-  CAUSEWAY_CRASH_POINT("writer.park.parked_cleared");
-  attention_.EndSleep();
-}
-
-Claim LaneWriter::WaitForClaim(uint64_t length, Deadline deadline) {
-  if (grows_at_.has_value() && !deadline.HasPassed()) {
-    grows_at_ = Earlier(*grows_at_, Halfway(deadline));
-  }
-  Claim claim;
-  const bool decided = WaitUntil(deadline, [&] {
-    claim = TryClaim(length);
-    return claim.refusal != Refusal::kFull;
-  });
-  if (!decided) claim.refusal = Refusal::kTimedOut;
-  return claim;
-}
-
 Refusal LaneWriter::TryWrite(std::span<const std::byte> payload) {
   return FillAndCommit(TryClaim(payload.size()), payload);
 }
@@ -528,23 +461,6 @@ void LaneWriter::Close() {
   } else {
     Ring(lane_page_->doorbell);  // The watch may not get to it any more.
   }
-}
-
-bool LaneWriter::Drained() {
-  // Readers that have just joined hold everything, of which there is nothing.
-  return frames_.value() == 0 || LowestHold() >= head();
-}
-
-bool LaneWriter::DrainUntil(Deadline deadline) {
-  CommitStaged();
-  CAUSEWAY_CRASH_POINT("writer.drain.begun");
-  return WaitUntil(deadline, [&] { return Drained(); });
-}
-
-bool LaneWriter::WaitForReadersUntil(size_t count, Deadline deadline) {
-  WaitUntil(deadline,
-            [&] { return reader_count() >= count || fenced_.load(std::memory_order_acquire); });
-  return reader_count() >= count;
 }
 
 void LaneWriter::PublishProgress() {

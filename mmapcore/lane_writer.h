@@ -11,6 +11,7 @@
 #ifndef CAUSEWAY_MMAPCORE_LANE_WRITER_H_
 #define CAUSEWAY_MMAPCORE_LANE_WRITER_H_
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -34,8 +35,10 @@
 #include "mmapcore/segment_format.h"
 #include "mmapcore/segment_supply.h"
 #include "mmapcore/sleep_watch.h"
+#include "mmapcore/spin_budget.h"
 #include "mmapcore/spin_pause.h"
 #include "mmapcore/tally.h"
+#include "mmapcore/wait_mode.h"
 #include "mmapcore/writer_segments.h"
 
 namespace causeway {
@@ -77,12 +80,20 @@ struct LaneWriterOptions {
   // that has just been used is faster than new memory, and a reader that has only lost its
   // processor for a moment is soon back. A lane that fills its segments more slowly than the supply
   // brings new ones grows ahead of need at any size.
+  //
+  // Half of the time that it waits for its readers passes before the supply is asked for as much
+  // again, so that it need not be waited for as well.
   uint64_t grow_eagerly_bytes = uint64_t{8} << 20;
-  absl::Duration grow_patience = absl::Milliseconds(5);
+  absl::Duration grow_patience = absl::Milliseconds(10);
   // How long a reader that does not hold is not lapped, but the lane full, because the lane may
   // grow instead and the supply was asked. If nothing came in that time, readers are lapped at once
   // until something does.
   absl::Duration lap_patience = absl::ZeroDuration();
+  // How the writer's thread waits for room, and for readers. Whoever waits for room waits for a
+  // reader to read a segment, which is long for a spin: kSpin and kAdaptive are for those who have
+  // a core for the writer's thread.
+  WaitMode wait_mode = WaitMode::kPark;
+  int64_t max_spin_nanos = 20'000;  // of kAdaptive
   // Frames carry the time at which they were committed.
   bool timestamps = false;
   // With it, the cost of a commit does not grow with the number of readers that do not sleep. Must
@@ -154,8 +165,7 @@ class LaneWriter final : private QuietLane {
     return ClaimSlow(length);
   }
 
-  // As TryClaim(), but waits for room while the lane is kFull, in the kernel, until the deadline:
-  // then kTimedOut.
+  // As TryClaim(), but waits for room while the lane is kFull until the deadline: then kTimedOut.
   Claim ClaimUntil(uint64_t length, Deadline deadline) {
     const Claim claim = TryClaim(length);
     if (claim.refusal != Refusal::kFull) [[likely]]
@@ -300,7 +310,23 @@ class LaneWriter final : private QuietLane {
   }
 
   // Keeps SetRoster() from freeing rosters while it exists, as a claim does.
-  class RosterUse;
+  class RosterUse {
+   public:
+    explicit RosterUse(LaneWriter& writer)
+        : claimed_(writer.claimed_), before_(claimed_.load(std::memory_order_relaxed)) {
+      claimed_.store(std::max<uint64_t>(before_, 1), std::memory_order_relaxed);
+      // The processor is kept from loading the roster first by the ProcessBarrier() of SetRoster().
+      std::atomic_signal_fence(std::memory_order_seq_cst);
+    }
+    // Release: pairs with the acquire in SetRoster().
+    ~RosterUse() { claimed_.store(before_, std::memory_order_release); }
+    RosterUse(const RosterUse&) = delete;
+    RosterUse& operator=(const RosterUse&) = delete;
+
+   private:
+    std::atomic<uint64_t>& claimed_;
+    const uint64_t before_;
+  };
 
   // Whether readers that do not hold count.
   enum class Wishes : bool { kIgnored, kHeard };
@@ -341,9 +367,10 @@ class LaneWriter final : private QuietLane {
   Refusal Roll(uint64_t length);
   // Frees what every reader has left: those that hold, and those that wish and were not lapped.
   void FreeLeftSegments();
-  // Whether a lane that is full asks for more now, not only for its readers to move on
-  // (grow_patience).
-  bool GrowsNow(uint64_t length);
+  // Whether a lane that is full still waits for its readers alone (grow_patience).
+  bool IsPatient(uint64_t length) const;
+  // Asks the supply for what a lane that is full, now or soon, will go on with.
+  void AskForMore(uint64_t length);
   // Whether no reader is lapped yet, as the lane may grow instead (lap_patience).
   bool PutsLapOff(uint64_t length);
   // Frees the oldest segment if the readers that hold have left it, whatever others wish; only if
@@ -363,11 +390,18 @@ class LaneWriter final : private QuietLane {
   bool GoQuiet() override;
   bool ListDoorbells(std::vector<WaitedWord>* words) override;
   void Resume() override;
-  // Evaluates `condition` until it is true, parked while no cursor moves and nobody raises
+  // Leaves them their cursors' lines for a moment, for who looks at these again and again.
+  static void LeaveReadersAlone();
+  // Evaluates `condition` until it is true, each time that a cursor moves or somebody raises
   // attention. False: the deadline passed.
   template <typename Condition>
   bool WaitUntil(Deadline deadline, const Condition& condition);
+  // Wait for such a change. Spin(): false if the budget was spent before. Park(): in the kernel;
+  // may return early.
+  bool Spin(uint32_t attention_seen, uint64_t lowest_seen, Deadline deadline);
   void Park(uint32_t attention_seen, uint64_t lowest_seen, Deadline deadline);
+  // When a wait until `deadline` is to look again, though nothing has changed.
+  Deadline NextLook(Deadline deadline) const;
   bool RecordDamage(absl::Status status);
   void FreeRetiredRosters();
 
@@ -401,7 +435,11 @@ class LaneWriter final : private QuietLane {
   uint64_t stamped_claim_ = 0;  // as claimed_, in a lane with timestamps: no roster is in use
   uint64_t last_timestamp_ = 0;
   std::optional<Deadline> lap_put_off_until_;  // since the supply last gave something
-  std::optional<Deadline> grows_at_;           // of a lane that is full; none: it is not
+  // Of a lane that is full and whose readers are waited for first. None: it is not; for
+  // prepares_at_ also: what it is to grow by has been asked for.
+  std::optional<Deadline> grows_at_;
+  std::optional<Deadline> prepares_at_;
+  SpinBudget budget_;
 
   std::atomic<size_t> reader_count_{0};
   std::atomic<bool> all_hold_{true};          // the readers in the roster

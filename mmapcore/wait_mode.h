@@ -1,4 +1,4 @@
-// How a waiting reader spends its time.
+// How a thread that waits spends its time.
 
 #ifndef CAUSEWAY_MMAPCORE_WAIT_MODE_H_
 #define CAUSEWAY_MMAPCORE_WAIT_MODE_H_

@@ -23,7 +23,7 @@
 #include "mmapcore/doorbell_watch.h"
 #include "mmapcore/lane_reader.h"
 #include "mmapcore/process_barrier.h"
-#include "mmapcore/spin_pause.h"
+#include "mmapcore/spin_budget.h"
 
 namespace causeway {
 namespace {
@@ -35,10 +35,6 @@ namespace {
 constexpr absl::Duration kFirstSleep = absl::Milliseconds(100);
 constexpr absl::Duration kLongestSleep = absl::Milliseconds(1600);
 
-// Spins are measured in looks and bounded in time; the clock is read once in so many looks.
-constexpr int kLooksPerClock = 32;
-constexpr int64_t kMinSpinNanos = 500;
-
 bool HasChanged(const WaitedWord& word) {
   // Relaxed: what the change is about is acquired where it is looked for.
   return __atomic_load_n(word.address, __ATOMIC_RELAXED) != word.value;
@@ -48,7 +44,7 @@ bool HasChanged(const WaitedWord& word) {
 
 WaitSet::WaitSet(const WaitSetOptions& options)
     : options_(options),
-      spin_nanos_(options.mode == WaitMode::kAdaptive ? options.max_spin_nanos : 0) {}
+      budget_(options.mode == WaitMode::kAdaptive ? options.max_spin_nanos : 0) {}
 
 WaitSet::~WaitSet() {
   Disarm();
@@ -101,33 +97,14 @@ WaitResult WaitSet::WaitUntil(Deadline deadline) {
     if (deadline.HasPassed()) return WaitResult::kTimedOut;
     if (options_.mode == WaitMode::kSpin) {
       SpinOn();
-    } else if (!Spin(deadline)) {
+    } else if (!budget_.SpinUntil(deadline, [this] { return AnyNews(); })) {
       Park(deadline);
     }
   }
 }
 
-bool WaitSet::Spin(Deadline deadline) {
-  if (spin_nanos_ <= 0) return false;
-  const Deadline until = Earlier(deadline, Deadline::AtNanos(Deadline::NowNanos() + spin_nanos_));
-  do {
-    for (int look = 0; look < kLooksPerClock; ++look) {
-      if (AnyReady() || attention_.count() != attention_seen_) {
-        spin_nanos_ = std::min(options_.max_spin_nanos, spin_nanos_ * 2);
-        return true;
-      }
-      SpinPause();
-    }
-  } while (!until.HasPassed());
-  spin_nanos_ = std::min(options_.max_spin_nanos, std::max(kMinSpinNanos, spin_nanos_ / 2));
-  return false;
-}
-
 void WaitSet::SpinOn() {
-  for (int look = 0; look < kLooksPerClock; ++look) {
-    if (AnyReady() || attention_.count() != attention_seen_) return;
-    SpinPause();
-  }
+  if (SpinBudget::LookForAWhile([this] { return AnyNews(); })) return;
   RingWriters(/*to_sleep=*/false);
 }
 

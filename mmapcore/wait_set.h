@@ -13,6 +13,7 @@
 #include "mmapcore/doorbell.h"
 #include "mmapcore/doorbell_watch.h"
 #include "mmapcore/lane_reader.h"
+#include "mmapcore/spin_budget.h"
 #include "mmapcore/unique_fd.h"
 #include "mmapcore/wait_mode.h"
 
@@ -92,11 +93,11 @@ class WaitSet {
 
  private:
   bool AnyReady() const;
+  // What ends a spin.
+  bool AnyNews() const { return AnyReady() || attention_.count() != attention_seen_; }
   // Wakes writers that wait for a cursor: they would wait for as long as we do. Before a sleep,
   // also tells those that do not look for sleepers.
   void RingWriters(bool to_sleep);
-  // True if something to look at turned up.
-  bool Spin(Deadline deadline);
   // Looks for a while; of kSpin.
   void SpinOn();
   void Park(Deadline deadline);
@@ -116,7 +117,7 @@ class WaitSet {
   std::vector<WaitedWord> words_;  // of one park; kept for its memory
   Attention attention_;
   uint32_t attention_seen_ = 0;
-  int64_t spin_nanos_;
+  SpinBudget budget_;
   uint64_t parks_ = 0;
 
   Attention told_;  // raised by `watch_`

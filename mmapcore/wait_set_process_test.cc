@@ -13,7 +13,10 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <string>
+#include <thread>
 
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
 #include "mmapcore/deadline.h"
@@ -21,6 +24,7 @@
 #include "mmapcore/lane_writer.h"
 #include "mmapcore/testing/subprocess.h"
 #include "mmapcore/testing/test_lane.h"
+#include "mmapcore/wait_mode.h"
 #include "mmapcore/wait_set.h"
 
 namespace causeway {
@@ -73,6 +77,38 @@ TEST(SystemCalls, AWriterWithoutSleepingReadersAndABusyReaderMakeNone) {
   EXPECT_EQ(outcome, "exit 0");
   // The filter does catch one.
   EXPECT_NE(RunInChild([&] { return body(true); }), "exit 0");
+}
+
+// A reader that now and then does nothing for a while.
+void ReadLazily(LaneReader& reader) {
+  for (uint64_t frames = 0;; ++frames) {
+    while (!reader.TryNext()) std::this_thread::yield();
+    if (frames % 4096 == 0) absl::SleepFor(absl::Milliseconds(1));
+  }
+}
+
+TEST(SystemCalls, AWriterThatSpinsWhileItWaitsForRoomMakesNone) {
+  const auto body = [](WaitMode mode) {
+    TestLane lane({.initial_segments = 4, .wait_mode = mode});  // All that its capacity allows.
+    const std::unique_ptr<LaneReader> reader = lane.Join(1);
+    // Until every segment is mapped on both sides.
+    if (!Exchange(lane, *reader, 10'000)) return 1;
+    std::thread([&] { ReadLazily(*reader); }).detach();
+    if (!ForbidSystemCalls()) return kNoFilters;
+    const uint64_t waits_before = lane.writer().counters().segment_waits;
+    bool written = true;
+    for (int i = 0; i < 200'000 && written; ++i) {
+      const Claim claim = lane.writer().ClaimUntil(24, Deadline::Infinite());
+      written = claim && lane.writer().Commit(24);
+    }
+    const bool waited = lane.writer().counters().segment_waits > waits_before;
+    syscall(SYS_exit_group, written && waited ? 0 : 2);
+    return 3;
+  };
+  const std::string outcome = RunInChild([&] { return body(WaitMode::kSpin); });
+  if (outcome == "exit 77") GTEST_SKIP() << "this machine does not allow filters (seccomp)";
+  EXPECT_EQ(outcome, "exit 0");
+  EXPECT_NE(RunInChild([&] { return body(WaitMode::kPark); }), "exit 0");
 }
 
 // The writer waits after each frame until it was read, so that every frame needs its own wake.

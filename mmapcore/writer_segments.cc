@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -44,7 +45,7 @@ uint64_t SegmentBytesNeeded(uint64_t frame_bytes) {
 
 }  // namespace
 
-absl::Status WriterSegments::Adopt(MappedSegment&& mapped) {
+absl::Status WriterSegments::AdoptInto(FreeList& list, MappedSegment&& mapped) {
   const FileExtent extent = mapped.extent;
   if (absl::Status status = CheckSegmentExtent(extent.offset, extent.length, label_, extent.offset);
       !status.ok()) {
@@ -65,16 +66,20 @@ absl::Status WriterSegments::Adopt(MappedSegment&& mapped) {
   CAUSEWAY_CRASH_POINT("writer.adopt.segment_published");
   held_bytes_ += extent.length;
   free_bytes_ += extent.length;
-  free_.push_back(std::move(segment));
+  list.push_back(std::move(segment));
   return absl::OkStatus();
 }
 
-uint64_t WriterSegments::AdoptReady() {
+uint64_t WriterSegments::AdoptReady(bool aside) {
   uint64_t refused = 0;
+  if (!aside) {
+    std::move(aside_.begin(), aside_.end(), std::back_inserter(free_));
+    aside_.clear();
+  }
   for (int i = 0; i < kMaxAdoptions; ++i) {
     std::optional<MappedSegment> segment = supply_->TakeReady();
     if (!segment.has_value()) break;
-    if (Adopt(*std::move(segment)).ok()) continue;
+    if (AdoptInto(aside ? aside_ : free_, *std::move(segment)).ok()) continue;
     supply_->Return(*std::move(segment));
     ++refused;
   }
@@ -188,17 +193,26 @@ bool WriterSegments::RequestFor(uint64_t length) {
   return true;
 }
 
-bool WriterSegments::ReadersComeFirst(uint64_t length) const {
-  if (held_bytes_ + BytesToRequest(length) <= eager_bytes_) return false;
+bool WriterSegments::ReadersHold(uint64_t length) const {
   const uint64_t needed = SegmentBytesNeeded(length);
   return std::any_of(retained_.begin(), retained_.end() - 1,
                      [&](const auto& segment) { return segment->extent.length >= needed; });
 }
 
+bool WriterSegments::IsGrownFor(uint64_t length) const {
+  return held_bytes_ + BytesToRequest(length) > std::max(eager_bytes_, goal_bytes_);
+}
+
 void WriterSegments::GrowForNextTime(uint64_t length) {
+  if (held_bytes_ + BytesToRequest(length) <= goal_bytes_) return;
   if (SegmentBytesNeeded(length) > segment_bytes_ && !last_was_large_) return;
   const uint64_t most = held_bytes_ < eager_bytes_ ? eager_bytes_ : capacity_bytes_;
   goal_bytes_ = std::max(goal_bytes_, std::min(2 * held_bytes_, most));
+}
+
+void WriterSegments::RequestTowardsGoal(uint64_t length) {
+  const uint64_t bytes = BytesToRequest(length);
+  if (held_bytes_ + bytes <= goal_bytes_) supply_->RequestAhead(bytes);
 }
 
 bool WriterSegments::FillsSlowly() {

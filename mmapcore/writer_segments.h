@@ -56,10 +56,11 @@ class WriterSegments {
   //
   // InvalidArgument: no segment can be there, or the mapping is of something else; `mapped` keeps
   // what it was.
-  absl::Status Adopt(MappedSegment&& mapped);
+  absl::Status Adopt(MappedSegment&& mapped) { return AdoptInto(free_, std::move(mapped)); }
 
-  // Adopts what the supply has ready. Returns how many made no sense, and were given back.
-  uint64_t AdoptReady();
+  // Adopts what the supply has ready. Returns how many made no sense, and were given back. With
+  // `aside`, what came now and since the last call without it is not among the free segments.
+  uint64_t AdoptReady(bool aside);
 
   // The number of leading retained segments, never the current one, that end at or before
   // `position`: with the lowest of some cursors, the ones that all of those readers have left.
@@ -95,16 +96,24 @@ class WriterSegments {
   // not enough, readers must leave some first, and the result is false.
   bool RequestFor(uint64_t length);
 
-  // Whether the lane is so large that readers, which hold a segment for a frame of `length` bytes,
-  // are to be waited for before another is asked for.
-  bool ReadersComeFirst(uint64_t length) const;
+  // Whether readers hold a segment for a frame of `length` bytes, so that one may come of waiting
+  // for them.
+  bool ReadersHold(uint64_t length) const;
+
+  // Whether the lane, with one more segment for a frame of `length` bytes, would have more than it
+  // may have eagerly and than it is to have anyway.
+  bool IsGrownFor(uint64_t length) const;
 
   // A claim of `length` bytes waits for a segment although the lane may grow. From now on the lane
-  // is to have twice what it has (below `eager_bytes`: at most those), so that readers
-  // that lag as much again, or up to twice as much, cost no wait: each wait makes the next one
-  // rarer, and the capacity bounds how many there can be. A single frame that is too large for an
-  // ordinary segment tells nothing of readers that lag.
+  // is to have twice what it has (below `eager_bytes`: at most those), unless it is still to get
+  // more anyway, so that readers that lag as much again, or up to twice as much, cost no wait: each
+  // wait makes the next one rarer, and the capacity bounds how many there can be. A single frame
+  // that is too large for an ordinary segment tells nothing of readers that lag.
   void GrowForNextTime(uint64_t length);
+
+  // Asks for a segment for a frame of `length` bytes if the lane has less than GrowForNextTime()
+  // wants.
+  void RequestTowardsGoal(uint64_t length);
 
   // Asks for a segment if fewer are free than Reserve() says, or the lane has less than
   // GrowForNextTime() wants. `length`: of the frame that the current one was taken for. One frame
@@ -127,6 +136,7 @@ class WriterSegments {
  private:
   using FreeList = std::vector<std::unique_ptr<Segment>>;
 
+  absl::Status AdoptInto(FreeList& list, MappedSegment&& mapped);
   // Of a segment that is asked for.
   uint64_t BytesToRequest(uint64_t length) const;
   // Segments that should be free: one, and more where readers lag, since the next one is then
@@ -148,8 +158,9 @@ class WriterSegments {
   SegmentSupply* supply_;
   std::deque<std::unique_ptr<Segment>> retained_;  // in the lane's order; the last is the current
   FreeList free_;                                  // the last was used last
+  FreeList aside_;                                 // free as well, but not to be taken yet
   uint64_t held_bytes_ = 0;
-  uint64_t free_bytes_ = 0;      // of held_bytes_
+  uint64_t free_bytes_ = 0;      // of held_bytes_, those aside included
   uint64_t goal_bytes_ = 0;      // that held_bytes_ is to become, within the capacity
   int64_t last_roll_nanos_ = 0;  // of CLOCK_MONOTONIC, when RequestAhead() was last called
   int slow_rolls_ = 0;           // in a row

@@ -131,6 +131,7 @@ LaneWriter& TestLane::writer() {
                                   .grow_eagerly_bytes = options_.grow_eagerly_bytes,
                                   .grow_patience = options_.grow_patience,
                                   .lap_patience = options_.lap_patience,
+                                  .wait_mode = options_.wait_mode,
                                   .timestamps = options_.timestamps,
                                   .sleep_watch = options_.sleep_watch},
                                  &supply_));

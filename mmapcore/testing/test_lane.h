@@ -25,6 +25,7 @@
 #include "mmapcore/reader_policy.h"
 #include "mmapcore/segment_supply.h"
 #include "mmapcore/sleep_watch.h"
+#include "mmapcore/wait_mode.h"
 
 namespace causeway::testing {
 
@@ -79,6 +80,7 @@ struct TestLaneOptions {
   uint64_t grow_eagerly_bytes = uint64_t{8} << 20;
   absl::Duration grow_patience = absl::ZeroDuration();
   absl::Duration lap_patience = absl::ZeroDuration();
+  WaitMode wait_mode = WaitMode::kPark;
   SleepWatch* sleep_watch = nullptr;
   bool timestamps = false;
   LaneIdentity identity = {.stream_id = 11, .lane_id = 22, .epoch = 33};

@@ -88,7 +88,7 @@ absl::Status CheckFrame(std::span<const std::byte> payload, size_t bytes, uint64
 absl::Status WriteSteadily(const SteadyOptions& options, SteadyCounts& counts) {
   auto agent = Attach(options, "steady-writer");
   if (!agent.ok()) return agent.status();
-  auto opened = (*agent)->OpenWriter(options.stream);
+  auto opened = (*agent)->OpenWriter(options.stream, {.wait_mode = options.wait_mode});
   if (!opened.ok()) return opened.status();
   Writer& writer = **opened;
   if (absl::Status here = writer.WaitForReaders(options.readers, kPatience); !here.ok())
@@ -126,7 +126,7 @@ absl::Status ReadSteadily(const SteadyOptions& options, SteadyCounts& counts,
                           ThreadCounts* thread) {
   auto agent = Attach(options, "steady-reader");
   if (!agent.ok()) return agent.status();
-  auto opened = (*agent)->OpenReader(options.stream, {.wait_mode = WaitMode::kSpin});
+  auto opened = (*agent)->OpenReader(options.stream, {.wait_mode = options.wait_mode});
   if (!opened.ok()) return opened.status();
   Reader& reader = **opened;
   const auto cycle =

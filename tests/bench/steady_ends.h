@@ -9,6 +9,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "mmapcore/wait_mode.h"
 
 namespace causeway::bench {
 
@@ -40,6 +41,7 @@ struct SteadyOptions {
   std::string stream;
   size_t frame_bytes = 0;  // whole words
   size_t readers = 1;
+  WaitMode wait_mode = WaitMode::kSpin;  // of the writer and the readers
   // A reader stands still for `pause_nanos` in each `cycle_nanos`; 0: never.
   int64_t pause_nanos = 0;
   int64_t cycle_nanos = 0;
@@ -47,7 +49,7 @@ struct SteadyOptions {
 
 // Each is one process's work: attaches, does it until `stop`, detaches.
 absl::Status WriteSteadily(const SteadyOptions& options, SteadyCounts& counts);
-// The reader spins. `thread`: where it counts; null: it does not.
+// `thread`: where it counts; null: it does not.
 // DataLoss: a frame was lost, repeated, changed or misplaced.
 absl::Status ReadSteadily(const SteadyOptions& options, SteadyCounts& counts, ThreadCounts* thread);
 

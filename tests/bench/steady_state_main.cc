@@ -12,6 +12,7 @@
 #include <csignal>
 #include <cstdio>
 #include <functional>
+#include <map>
 #include <new>
 #include <optional>
 #include <string>
@@ -22,6 +23,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "agents/cli/table.h"
+#include "mmapcore/wait_mode.h"
 #include "tests/bench/parties.h"
 #include "tests/bench/payload.h"
 #include "tests/bench/progress_line.h"
@@ -34,12 +36,16 @@ namespace {
 
 constexpr auto kRelaxed = std::memory_order_relaxed;
 
+const std::map<std::string, WaitMode> kWaitModes = {
+    {"spin", WaitMode::kSpin}, {"adaptive", WaitMode::kAdaptive}, {"park", WaitMode::kPark}};
+
 struct Flags {
   double seconds = 10;
   double warm_up_seconds = 3;
   std::vector<size_t> sizes = {64, 1024, 65536};
   std::vector<std::string> readers = {"steady", "bursts"};
   size_t reader_count = 1;
+  WaitMode wait_mode = WaitMode::kSpin;
   double pause_ms = 2;
   double cycle_ms = 100;
   bool each_second = false;
@@ -174,7 +180,7 @@ int Main(int argc, char** argv) {
   if (const std::optional<int> served = ServeIfAsked(argc, argv)) return *served;
   Flags flags;
   CLI::App app(
-      "Writes frames at full rate, through a coordinator, to a spinning reader in another process, "
+      "Writes frames at full rate, through a coordinator, to a reader in another process, "
       "and counts what stands in the way once the lane has as many segments as the reader needs: "
       "claims that wait for a grant of the coordinator, page faults and system calls of the "
       "writer's and of the reader's thread. Claims that wait for the reader are counted apart: a "
@@ -196,6 +202,10 @@ int Main(int argc, char** argv) {
       ->check(CLI::IsMember({"steady", "bursts"}));
   app.add_option("--reader_count", flags.reader_count, "Readers, a process each (default 1)")
       ->check(CLI::Range(1, 64));
+  app.add_option(
+         "--wait", flags.wait_mode,
+         "How the writer, for room, and the readers wait: spin, adaptive or park (default spin)")
+      ->transform(CLI::CheckedTransformer(kWaitModes).description(""));
   app.add_option("--pause_ms", flags.pause_ms,
                  "How long a reader in bursts stands still (default 2)")
       ->check(CLI::Range(0.001, 10000.0));
@@ -248,6 +258,7 @@ int Main(int argc, char** argv) {
           .stream = absl::StrCat(reader, "-", bytes),
           .frame_bytes = bytes,
           .readers = flags.reader_count,
+          .wait_mode = flags.wait_mode,
           .pause_nanos = bursts ? static_cast<int64_t>(flags.pause_ms * 1e6) : 0,
           .cycle_nanos = bursts ? static_cast<int64_t>(flags.cycle_ms * 1e6) : 0};
       const std::vector<Sample> samples = Run(flags, options, counts);
