@@ -35,6 +35,7 @@
 #include "mmapcore/testing/test_lane.h"
 #include "mmapcore/wait_mode.h"
 #include "mmapcore/wait_set.h"
+#include "tests/console/flags.h"
 
 namespace causeway {
 namespace {
@@ -292,7 +293,7 @@ int Main(int argc, char** argv) {
   app.add_option("--lanes", flags.lanes, "Lanes that are waited for with --idle_seconds")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  CLI11_PARSE(app, argc, argv);
+  if (const std::optional<int> ended = ParseApp(app, argc, argv)) return *ended;
   return flags.idle_seconds > 0 ? Idle(flags) : Run(flags);
 }
 

@@ -24,11 +24,20 @@ ChildProcess::ChildProcess(const std::vector<std::string>& arguments) {
   for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
   const pid_t parent = getpid();
+  // A signal for the child that comes before its program runs is not for a handler of ours.
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  sigprocmask(SIG_SETMASK, &all, &before);
   pid_ = fork();
   if (pid_ == 0) {
+    for (const int ending : {SIGINT, SIGTERM}) signal(ending, SIG_DFL);
+    sigprocmask(SIG_SETMASK, &before, nullptr);
     // A test that dies leaves nobody behind.
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) _exit(126);
+    // Whoever stops a long run from a terminal stops its parent, which then ends it in good order.
+    setpgid(0, 0);
     const int report_fd = fcntl(report[1], F_DUPFD, kReportFd + 1);  // Out of the way of dup2().
     dup2(input[0], STDIN_FILENO);
     dup2(report_fd, kReportFd);
@@ -36,6 +45,7 @@ ChildProcess::ChildProcess(const std::vector<std::string>& arguments) {
     execv(argv[0], argv.data());
     _exit(127);
   }
+  sigprocmask(SIG_SETMASK, &before, nullptr);
   EXPECT_GT(pid_, 0);
   close(input[0]);
   close(report[1]);

@@ -21,7 +21,7 @@ class ChildProcess {
   static constexpr int kReportFd = 3;
 
   // Lines to the child go to its standard input; lines of the child come from kReportFd. It ends
-  // with the thread that started it.
+  // with the thread that started it, and hears nothing of Ctrl-C.
   explicit ChildProcess(const std::vector<std::string>& arguments);
   // Kills it.
   ~ChildProcess();

@@ -8,7 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "tests/bench/payload.h"
-#include "tests/flags/flags.h"
+#include "tests/console/flags.h"
 
 namespace causeway::bench {
 namespace {

@@ -21,11 +21,11 @@
 #include "nlohmann/json.hpp"
 #include "tests/bench/contestant.h"
 #include "tests/bench/flags.h"
-#include "tests/bench/progress_line.h"
 #include "tests/bench/ratios.h"
 #include "tests/bench/report.h"
 #include "tests/bench/services.h"
 #include "tests/bench/shape.h"
+#include "tests/console/progress.h"
 
 namespace causeway::bench {
 namespace {

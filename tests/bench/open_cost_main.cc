@@ -28,7 +28,7 @@
 #include "mmapcore/mapped_file.h"
 #include "mmapcore/mapped_segment.h"
 #include "mmapcore/testing/scratch_directory.h"
-#include "tests/flags/flags.h"
+#include "tests/console/flags.h"
 
 namespace causeway::bench {
 namespace {

@@ -26,10 +26,10 @@
 #include "mmapcore/wait_mode.h"
 #include "tests/bench/parties.h"
 #include "tests/bench/payload.h"
-#include "tests/bench/progress_line.h"
 #include "tests/bench/services.h"
 #include "tests/bench/steady_ends.h"
-#include "tests/flags/flags.h"
+#include "tests/console/flags.h"
+#include "tests/console/progress.h"
 
 namespace causeway::bench {
 namespace {

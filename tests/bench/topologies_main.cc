@@ -14,11 +14,11 @@
 #include "absl/status/status.h"
 #include "agents/cli/table.h"
 #include "tests/bench/flags.h"
-#include "tests/bench/progress_line.h"
 #include "tests/bench/report.h"
 #include "tests/bench/rounds.h"
 #include "tests/bench/services.h"
 #include "tests/bench/shape.h"
+#include "tests/console/progress.h"
 
 namespace causeway::bench {
 namespace {

@@ -26,6 +26,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "agents/agent.h"
@@ -34,7 +35,8 @@
 #include "agents/testing/pattern.h"
 #include "gtest/gtest.h"
 #include "mmapcore/deadline.h"
-#include "tests/flags/flags.h"
+#include "tests/console/flags.h"
+#include "tests/console/progress.h"
 
 namespace causeway {
 namespace {
@@ -236,11 +238,9 @@ TEST(CoordinatorRestarts, LoseAndRepeatNothingAndLeaveMappingsWhereTheyAre) {
     EXPECT_EQ(source->session_id(), session_id);
     AwaitMore(bulk, 1'000);
     absl::SleepFor(absl::Milliseconds(flags.every_ms + random() % (flags.every_ms / 2 + 1)));
-    if (isatty(STDERR_FILENO) != 0) {
-      std::fprintf(stderr, "\r%d restarts, %lu frames", cycle,
-                   static_cast<unsigned long>(bulk.read()));
-    }
+    ShowProgress(absl::StrFormat("%d restarts, %d frames", cycle, bulk.read()));
   }
+  ShowProgress("");
   bulk.Stop();
   probe.Stop();
   // It knows them well enough to let others join.

@@ -190,8 +190,10 @@ void CrashCast::EndAgents(const std::vector<Part>& parts) {
       ending.Signal(SIGKILL);
     }
     const int status = ending.Wait();
-    // One that has only just been started does not know yet how to stop otherwise.
-    if (status != 0 && !(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM)) {
+    // One that has only just been started does not know yet how to stop otherwise; one that was
+    // passing its crash point when it was disarmed has died there.
+    const bool killed = ending.killed_at_nanos() != 0;
+    if (status != 0 && !killed && !(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM)) {
       callbacks_.on_violation(
           absl::StrCat("a ", ActorName(part), " that was to stop: ", DescribeEnd(status)));
     }

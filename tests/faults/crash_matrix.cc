@@ -124,7 +124,8 @@ class CrashMatrix {
   // Of each process that lives: the lane or reader that it has open, and since when it is attached.
   struct Open {
     uint64_t id = 0;
-    int64_t attached_nanos = 0;
+    int64_t attached_nanos = 0;   // the first time
+    int64_t connected_nanos = 0;  // the last time
   };
   std::map<Part, Open> open_;
   std::set<std::pair<std::string, Part>> took_;
@@ -409,6 +410,10 @@ void CrashMatrix::Follow(Part part, const CrashRecord& record) {
   switch (record.kind) {
     case Kind::kAttached:
       open_[part].attached_nanos = record.nanos;
+      open_[part].connected_nanos = record.nanos;
+      return;
+    case Kind::kReattached:
+      open_[part].connected_nanos = record.nanos;
       return;
     case Kind::kDetaching:
       open_[part] = {};
@@ -449,7 +454,8 @@ void CrashMatrix::Heard(const CrashLog& log, const CrashRecord& record, int64_t 
   // An agent that attaches for the first time has lost nothing.
   const int64_t attached = open_[part].attached_nanos;
   if (killed_actor_ != "coordinator" || attached == 0 || attached >= killed_at_) return;
-  if (record.kind == Kind::kConnectionLost) {
+  // One that knew it of the coordinator before is told of the next one's death, not of this.
+  if (record.kind == Kind::kConnectionLost && open_[part].connected_nanos < killed_at_) {
     Took("coordinator killed: an agent knows", part, record.nanos);
   }
   if (record.kind == Kind::kReattached) {

@@ -3,16 +3,18 @@
 //   bazel run -c opt //tests/faults:crash_matrix -- --seed=7 --cycles=10000
 
 #include <signal.h>
-#include <unistd.h>
 
 #include <cstdint>
 #include <cstdio>
+#include <optional>
 #include <string>
 #include <utility>
 
 #include "CLI/CLI.hpp"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "tests/console/flags.h"
+#include "tests/console/progress.h"
 #include "tests/faults/crash_matrix.h"
 
 namespace causeway::faults {
@@ -28,8 +30,8 @@ int Main(int argc, char** argv) {
   CLI::App app(
       "Runs a coordinator, writers and readers, kills one of them at a crash point in each cycle, "
       "lets another take its place, and judges what the survivors saw. Exits with 1 if anything "
-      "was lost, repeated, torn, out of order, stuck or left behind. SIGTERM makes the cycle that "
-      "runs the last one; the summary comes then, too.",
+      "was lost, repeated, torn, out of order, stuck or left behind. SIGINT (Ctrl-C) and SIGTERM "
+      "make the cycle that runs the last one; the summary comes then, too.",
       "crash_matrix");
   app.add_option("--seed", options.seed, "Of all that is chosen")->capture_default_str();
   app.add_option("--cycles", options.cycles, "Deaths, roughly")->capture_default_str();
@@ -42,31 +44,29 @@ int Main(int argc, char** argv) {
       ->capture_default_str();
   app.add_flag("--list", list, "Print the crash points, with their places, and do nothing");
   app.add_flag("--verbose", verbose, "Print a line for each cycle");
-  CLI11_PARSE(app, argc, argv);
+  if (const std::optional<int> ended = ParseApp(app, argc, argv)) return *ended;
   if (list) {
     for (const std::string& point : ListCrashPoints()) std::puts(point.c_str());
     return 0;
   }
-  const bool terminal = isatty(STDERR_FILENO) == 1;
   absl::Time before = absl::Now();
   options.on_cycle = [&](uint64_t cycles, const std::string& text) {
     if (verbose) {
       const absl::Time now = absl::Now();
       std::fprintf(stderr, "%lu: %s: %s\n", cycles, text.c_str(),
                    absl::FormatDuration(now - std::exchange(before, now)).c_str());
-    } else if (terminal) {
-      std::fprintf(stderr, "\r\033[K%lu of %lu: %.100s", cycles, options.cycles, text.c_str());
-    } else if (cycles % 500 == 0) {
-      std::fprintf(stderr, "%lu of %lu\n", cycles, options.cycles);
+    } else {
+      ShowCount(cycles, options.cycles, 500, text);
     }
   };
   options.on_violation = [&](const std::string& text) {
-    std::fprintf(stderr, "%sVIOLATION %s\n", terminal ? "\r\033[K" : "", text.c_str());
+    ShowProgress("");
+    std::fprintf(stderr, "VIOLATION %s\n", text.c_str());
   };
   options.stops = [] { return stopping != 0; };
-  signal(SIGTERM, [](int) { stopping = 1; });
+  for (const int ending : {SIGINT, SIGTERM}) signal(ending, [](int) { stopping = 1; });
   const CrashMatrixSummary summary = RunCrashMatrix(options);
-  if (terminal) std::fputs("\r\033[K", stderr);
+  ShowProgress("");
   std::printf("seed %lu\n\n%s", options.seed, ToText(summary).c_str());
   return summary.violations.empty() ? 0 : 1;
 }

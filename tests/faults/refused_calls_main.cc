@@ -2,13 +2,14 @@
 //
 //   bazel run -c opt //tests/faults:refused_calls -- --seed=7 --trials=5000
 
-#include <unistd.h>
-
 #include <cstdint>
 #include <cstdio>
+#include <optional>
 #include <string>
 
 #include "CLI/CLI.hpp"
+#include "tests/console/flags.h"
+#include "tests/console/progress.h"
 #include "tests/faults/refused_calls.h"
 
 namespace causeway::faults {
@@ -30,19 +31,16 @@ int Main(int argc, char** argv) {
       ->check(CLI::IsMember({"agent", "coordinator", "start"}));
   app.add_option("--call", options.call, "Only this system call");
   app.add_flag("--verbose", verbose, "Print a line for each trial");
-  CLI11_PARSE(app, argc, argv);
-  const bool terminal = isatty(STDERR_FILENO) == 1;
+  if (const std::optional<int> ended = ParseApp(app, argc, argv)) return *ended;
   options.on_trial = [&](uint64_t trials, const std::string& text) {
     if (verbose) {
       std::fprintf(stderr, "%lu: %s\n", trials, text.c_str());
-    } else if (terminal) {
-      std::fprintf(stderr, "\r\033[K%lu of %lu: %.100s", trials, options.trials, text.c_str());
-    } else if (trials % 100 == 0) {
-      std::fprintf(stderr, "%lu of %lu\n", trials, options.trials);
+    } else {
+      ShowCount(trials, options.trials, 100, text);
     }
   };
   const RefusedCallsSummary summary = RunRefusedCalls(options);
-  if (terminal) std::fputs("\r\033[K", stderr);
+  ShowProgress("");
   std::printf("seed %lu\n\n%s", options.seed, ToText(summary).c_str());
   return summary.violations.empty() ? 0 : 1;
 }

@@ -23,12 +23,14 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "agents/testing/child_process.h"
 #include "agents/testing/coordinator_process.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/flags/flags.h"
+#include "tests/console/flags.h"
+#include "tests/console/progress.h"
 
 namespace causeway {
 namespace {
@@ -235,9 +237,9 @@ TEST(Soak, NothingIsLeftOfAgentsThatCameAndWent) {
       next_sample += absl::Seconds(flags.sample_seconds);
       Print(absl::ToDoubleSeconds(absl::Now() - begin), Look(coordinator));
     }
-    if (isatty(STDERR_FILENO) != 0)
-      std::fprintf(stderr, "\r%d steps, %d came, %d went", cycle, came, went);
+    ShowProgress(absl::StrFormat("%d steps, %d came, %d went", cycle, came, went));
   }
+  ShowProgress("");
   lives.clear();
   await_nobody();
 

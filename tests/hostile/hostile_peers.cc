@@ -7,13 +7,13 @@
 // Exits with 1 if anything else happens, and says how to do it again.
 
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <cstdio>
 #include <memory>
 #include <new>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,6 +23,8 @@
 #include "absl/time/time.h"
 #include "agents/cli/table.h"
 #include "mmapcore/deadline.h"
+#include "tests/console/flags.h"
+#include "tests/console/progress.h"
 #include "tests/hostile/attack_counts.h"
 #include "tests/hostile/attacks.h"
 #include "tests/hostile/hostile_words.h"
@@ -101,10 +103,6 @@ void PrintSummary(const std::vector<Attack>& attacks) {
   std::fputs(table.Render(0).c_str(), stdout);
 }
 
-void ShowProgress(const std::string& text) {
-  if (isatty(STDERR_FILENO) != 0) std::fprintf(stderr, "\r\033[K%s", text.c_str());
-}
-
 int Run(const Flags& flags) {
   std::printf("--seed=%llu\n", static_cast<unsigned long long>(flags.seed));
   std::fflush(stdout);
@@ -163,6 +161,6 @@ int main(int argc, char** argv) {
   app.add_option("--frames", flags.frames, "Honest frames of one attack (default 2000)")
       ->check(CLI::Range(1, 100'000'000));
   app.add_option("--only", flags.only, "One target, as the summary names it");
-  CLI11_PARSE(app, argc, argv);
+  if (const std::optional<int> ended = causeway::ParseApp(app, argc, argv)) return *ended;
   return causeway::hostile::Run(flags);
 }

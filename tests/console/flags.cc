@@ -1,4 +1,4 @@
-#include "tests/flags/flags.h"
+#include "tests/console/flags.h"
 
 #include <cstdio>
 #include <optional>

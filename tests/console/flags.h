@@ -1,7 +1,7 @@
 // The flags of programs that measure, and of long runs that are also tests.
 
-#ifndef CAUSEWAY_TESTS_FLAGS_FLAGS_H_
-#define CAUSEWAY_TESTS_FLAGS_FLAGS_H_
+#ifndef CAUSEWAY_TESTS_CONSOLE_FLAGS_H_
+#define CAUSEWAY_TESTS_CONSOLE_FLAGS_H_
 
 #include <CLI/CLI.hpp>
 #include <optional>
@@ -20,4 +20,4 @@ std::optional<int> ParseAppBeforeGoogleTest(CLI::App& app, int argc, char** argv
 
 }  // namespace causeway
 
-#endif  // CAUSEWAY_TESTS_FLAGS_FLAGS_H_
+#endif  // CAUSEWAY_TESTS_CONSOLE_FLAGS_H_
