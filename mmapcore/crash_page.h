@@ -23,11 +23,14 @@ inline constexpr char kCrashListVariable[] = "CAUSEWAY_CRASH_LIST";
 //
 // `armed` is stored by the test, after `countdown`, with release; the process acquires it. The
 // process that brings the countdown to zero stores `killed_at_nanos` and then gets SIGKILL from
-// itself; `armed` stays what it was.
+// itself; `armed` stays what it was. Who passes the point `slow` sleeps there for kSlowNanos: what
+// others may do between two steps, and seldom come to do, they then do.
 struct CrashPage {
   static constexpr size_t kSlots = 256;
+  static constexpr int64_t kSlowNanos = 2'000'000;
 
   std::atomic<uint32_t> armed;           // slot + 1; 0: no point is armed
+  std::atomic<uint32_t> slow;            // slot + 1 of a point that takes its time; 0: none does
   std::atomic<int64_t> countdown;        // passings of the armed point until the kill
   std::atomic<int64_t> killed_at_nanos;  // CLOCK_MONOTONIC; 0: not killed here
   std::atomic<uint64_t> passings[kSlots];

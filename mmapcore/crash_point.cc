@@ -105,6 +105,10 @@ void CrashPoint::Pass() {
   }
   if (slot > CrashPage::kSlots) return;
   page->passings[slot - 1].fetch_add(1, std::memory_order_relaxed);
+  if (page->slow.load(std::memory_order_relaxed) == slot) {
+    const timespec nap = {.tv_sec = 0, .tv_nsec = CrashPage::kSlowNanos};
+    nanosleep(&nap, nullptr);
+  }
   // Acquire: the countdown. Pairs with the release of the test.
   if (page->armed.load(std::memory_order_acquire) != slot) return;
   if (page->countdown.fetch_sub(1, std::memory_order_relaxed) == 1) Die(*page);

@@ -8,9 +8,9 @@
 //
 // Names are "who.what.where", each used in one place: the last word says what has just happened.
 // Where points are compiled in, passing one counts it in the CrashPage that the environment names,
-// and ends the process with SIGKILL if this is the passing that it was armed for; without a page it
-// costs a load. Every point that is linked into a program is in a section of it, so a list of them
-// cannot miss one.
+// takes its time if it is told to, and ends the process with SIGKILL if this is the passing that it
+// was armed for; without a page it costs a load. Every point that is linked into a program is in a
+// section of it, so a list of them cannot miss one.
 #ifdef CAUSEWAY_CRASH_POINTS
 
 #include <atomic>

@@ -14,6 +14,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "agents/cli/admin_client.h"
 
 namespace causeway::faults {
 namespace {
@@ -176,6 +177,22 @@ bool CrashCast::ListenUntil(const std::function<bool()>& condition, absl::Durati
       runs_[Index(*victim)].process->AwaitDeath(kTurn);
     }
   }
+}
+
+bool CrashCast::StopAndEvict(Part part) {
+  process(part).Stop();
+  const absl::StatusOr<AdminClient> admin = AdminClient::Connect(parent_ + "/dir");
+  if (admin.ok()) {
+    const absl::StatusOr<std::vector<v1::Agent>> agents = admin->ListAgents(0);
+    if (!agents.ok())
+      callbacks_.on_violation(absl::StrCat("no list: ", agents.status().ToString()));
+    for (const v1::Agent& agent : agents.ok() ? *agents : std::vector<v1::Agent>()) {
+      if (agent.pid() != process(part).pid() || agent.readers() == 0) continue;
+      if (admin->EvictAgent(agent.session_id(), "to be found so").ok()) return true;
+    }
+  }
+  process(part).Signal(SIGCONT);
+  return false;
 }
 
 void CrashCast::EndAgents(const std::vector<Part>& parts) {

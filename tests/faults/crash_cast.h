@@ -74,6 +74,10 @@ class CrashCast {
   bool ListenUntil(const std::function<bool()>& condition, absl::Duration timeout,
                    std::optional<Part> victim = std::nullopt);
 
+  // Stops the process and has the coordinator evict it, if it has a reader open: it holds what it
+  // has mapped, and knows nothing. False: it goes on.
+  bool StopAndEvict(Part part);
+
   // Has all agents end in good order, waits until everything was read and what they held is given
   // back, and compares the books with those of the first time. Starts them all again.
   void Rest();

@@ -55,9 +55,13 @@ bool IsOfReturn(std::string_view point) {
 // Where a coordinator has to die, for the next one to have something to do at a point of recovery.
 std::string CauseOf(std::string_view point) {
   if (point == "coordinator.recover.range_freed") return "coordinator.grant_segment.backed";
-  if (point == "coordinator.recover.retired_file_removed") return "coordinator.retire.begun";
   return "";
 }
+// Found by the next coordinator if an agent was evicted that still lives.
+constexpr std::string_view kFindsEvicted = "coordinator.recover.retired_file_removed";
+// Passed if a reader joins in an instant of which there is one at each roll.
+constexpr char kFindsJoined[] = "writer.free.taken_back";
+constexpr char kBeforeFindsJoined[] = "writer.free.oldest_stored";
 
 class CrashMatrix {
  public:
@@ -164,6 +168,7 @@ void CrashMatrix::CountLiving() {
     if (absl::StartsWith(point, kCopyWorker)) aims_.try_emplace({kCopyWorker, point}, 0);
     if (IsOfStart(point) || IsOfStop(point)) aims_.try_emplace({"coordinator", point}, 0);
   }
+  aims_.try_emplace({"writer", kFindsJoined}, 0);
 }
 
 bool CrashMatrix::Wanted(const std::string& actor, const std::string& point) const {
@@ -281,8 +286,13 @@ void CrashMatrix::Cycle(const Target& target) {
 }
 
 bool CrashMatrix::Kill(const Target& target) {
-  cast_.process(*target.part).Arm(target.point, target.countdown);
-  return AwaitKill(target, /*in_recovery=*/false);
+  CrashProcess& victim = cast_.process(*target.part);
+  const bool slow = target.point == kFindsJoined;
+  if (slow) victim.Slow(kBeforeFindsJoined);
+  victim.Arm(target.point, target.countdown);
+  const bool killed = AwaitKill(target, /*in_recovery=*/false);
+  if (slow && !killed) cast_.process(*target.part).Slow("");
+  return killed;
 }
 
 bool CrashMatrix::AwaitKill(const Target& target, bool in_recovery) {
@@ -332,6 +342,12 @@ bool CrashMatrix::KillAtExit(const Target& target) {
 }
 
 bool CrashMatrix::KillAtStart(const Target& target) {
+  if (target.point == kFindsEvicted) {
+    const auto evicted = [this] {
+      return open_[Part::kDropReader].id != 0 && cast_.StopAndEvict(Part::kDropReader);
+    };
+    if (!cast_.ListenUntil(evicted, kStuck)) Violated("no reader can be evicted");
+  }
   KillCoordinatorFor(target);
   // So that there is somebody dead to be found.
   for (const Part part : {Part::kWriter, Part::kReader}) {
@@ -340,6 +356,11 @@ bool CrashMatrix::KillAtStart(const Target& target) {
   }
   cast_.Start(Part::kCoordinator, target.point, 1);
   const bool killed = AwaitKill(target, /*in_recovery=*/true);
+  if (target.point == kFindsEvicted) {
+    cast_.process(Part::kDropReader).Signal(SIGKILL);
+    cast_.Bury(Part::kDropReader, /*expected=*/true);
+    cast_.Start(Part::kDropReader);
+  }
   cast_.Start(Part::kWriter);
   cast_.Start(Part::kReader);
   return killed;

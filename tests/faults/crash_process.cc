@@ -76,15 +76,23 @@ CrashProcess::~CrashProcess() {
   munmap(page_, sizeof(CrashPage));
 }
 
-void CrashProcess::Arm(const std::string& point, int64_t countdown) {
+uint32_t CrashProcess::SlotOf(const std::string& point) const {
   const auto& points = program_.points();
   const auto found = std::lower_bound(points.begin(), points.end(), point);
   if (found == points.end() || *found != point) {
     std::fprintf(stderr, "%s has no crash point %s\n", program_.path().c_str(), point.c_str());
     std::exit(1);
   }
+  return static_cast<uint32_t>(found - points.begin()) + 1;
+}
+
+void CrashProcess::Arm(const std::string& point, int64_t countdown) {
   page_->countdown.store(countdown, std::memory_order_relaxed);
-  page_->armed.store(static_cast<uint32_t>(found - points.begin()) + 1, std::memory_order_release);
+  page_->armed.store(SlotOf(point), std::memory_order_release);
+}
+
+void CrashProcess::Slow(const std::string& point) {
+  page_->slow.store(point.empty() ? 0 : SlotOf(point), std::memory_order_relaxed);
 }
 
 void CrashProcess::Disarm() { page_->armed.store(0, std::memory_order_release); }

@@ -3,6 +3,8 @@
 #ifndef CAUSEWAY_TESTS_FAULTS_CRASH_PROCESS_H_
 #define CAUSEWAY_TESTS_FAULTS_CRASH_PROCESS_H_
 
+#include <signal.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -53,10 +55,18 @@ class CrashProcess {
   void Arm(const std::string& point, int64_t countdown);
   // It no longer does. It may be doing so just now.
   void Disarm();
+  // From now on it sleeps for CrashPage::kSlowNanos each time that it passes the point; empty: it
+  // no longer does.
+  void Slow(const std::string& point);
 
   // Waits for its next line, "(end)" once it is dead.
   std::string ReadLine() { return process_->ReadLine(); }
   void Signal(int signal) { process_->Signal(signal); }
+  // SIGSTOP, and stopped when it returns; it must live.
+  void Stop() {
+    process_->Signal(SIGSTOP);
+    process_->AwaitStop();
+  }
 
   // Whether it is dead, after waiting for that for up to `timeout`.
   bool AwaitDeath(absl::Duration timeout);
@@ -74,6 +84,9 @@ class CrashProcess {
   const CrashProgram& program() const { return program_; }
 
  private:
+  // As the page has it: slot + 1.
+  uint32_t SlotOf(const std::string& point) const;
+
   const CrashProgram& program_;
   CrashPage* page_;
   std::unique_ptr<ChildProcess> process_;
