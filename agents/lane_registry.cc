@@ -134,7 +134,11 @@ void LaneRegistry::ObeySnapshot() {
     const auto keep = [&](auto& all, auto& known,
                           auto& unknown) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
       for (const auto& [id, opened] : all) {
-        (granted_files.contains(opened.file_id) ? known : unknown).emplace(id, opened);
+        if (granted_files.contains(opened.file_id)) {
+          known.emplace(id, opened);
+        } else if (!opened.closes) {  // Else the last coordinator has obeyed, but not answered.
+          unknown.emplace(id, opened);
+        }
       }
       for (const auto& [id, opened] : unknown) {
         all.erase(id);
@@ -318,6 +322,20 @@ void LaneRegistry::AddReader(uint64_t reader_id, uint64_t file_id,
     readers_[reader_id] = {file_id, std::move(lanes)};
   }
   ObeyKept();
+}
+
+void LaneRegistry::WriterCloses(uint64_t lane_id) {
+  absl::MutexLock lock(&mutex_);
+  if (const auto found = writers_.find(lane_id); found != writers_.end()) {
+    found->second.closes = true;
+  }
+}
+
+void LaneRegistry::ReaderCloses(uint64_t reader_id) {
+  absl::MutexLock lock(&mutex_);
+  if (const auto found = readers_.find(reader_id); found != readers_.end()) {
+    found->second.closes = true;
+  }
 }
 
 void LaneRegistry::RemoveWriter(uint64_t lane_id, uint64_t file_id) {

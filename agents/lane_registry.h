@@ -46,7 +46,7 @@ class LaneRegistry {
 
   // A connection has begun. What comes up to SnapshotDone replaces what was known, if `resumed`.
   // Writers and readers whose files it does not name are none any more for the coordinator, and
-  // are fenced: nobody else would tell them.
+  // are fenced, unless they are being closed: nobody else would tell them.
   void Connected(bool resumed);
   void Disconnected();
 
@@ -71,6 +71,11 @@ class LaneRegistry {
    private:
     LaneRegistry& registry_;
   };
+
+  // It is about to be closed: a snapshot that no longer names it says nothing new. Ok for what was
+  // never added.
+  void WriterCloses(uint64_t lane_id);
+  void ReaderCloses(uint64_t reader_id);
 
   // The coordinator's next words about it are ignored. `file_id` as in AddWriter(); for what was
   // never added, too.
@@ -106,6 +111,7 @@ class LaneRegistry {
   struct Opened {
     uint64_t file_id = 0;
     std::shared_ptr<Lanes> lanes;
+    bool closes = false;
   };
   using Writers = absl::flat_hash_map<uint64_t, Opened<WriterLane>>;
   using Readers = absl::flat_hash_map<uint64_t, Opened<ReaderLanes>>;

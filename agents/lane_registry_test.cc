@@ -235,6 +235,23 @@ TEST_F(LaneRegistryTest, AReaderThatTheSnapshotDoesNotNameIsFenced) {
   EXPECT_TRUE(lane_->ClaimUntil(8, absl::ZeroDuration()).ok());
 }
 
+// The coordinator that died had obeyed, but its answer was lost.
+TEST_F(LaneRegistryTest, WhatIsBeingClosedNeedNotBeNamedByTheSnapshot) {
+  registry_.AddWriter(1, kLaneFile, lane_);
+  registry_.AddReader(7, kCursorFile, lanes_);
+  registry_.WriterCloses(1);
+  registry_.ReaderCloses(7);
+  registry_.WriterCloses(2);  // Never added.
+  registry_.Connected(true);
+  registry_.Obey(SnapshotDone());
+  EXPECT_EQ(told_, Kinds{});
+  EXPECT_TRUE(lane_->ClaimUntil(8, absl::ZeroDuration()).ok());
+  EXPECT_EQ(lanes_->Next(absl::ZeroDuration())->kind, Delivery::Kind::kDeadline);
+  registry_.RemoveWriter(1, kLaneFile);
+  registry_.RemoveReader(7, kCursorFile);
+  EXPECT_EQ(registry_.Holdings(), "");
+}
+
 TEST_F(LaneRegistryTest, ALostConnectionAnswersWhoWaitsForAFile) {
   registry_.ExpectBrought(3);
   std::thread events([this] { registry_.Disconnected(); });

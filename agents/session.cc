@@ -345,6 +345,7 @@ absl::Status Session::CloseWriter(uint64_t lane_id, uint64_t file_id) {
   v1::CloseWriterRequest request;
   request.set_lane_id(lane_id);
   CAUSEWAY_CRASH_POINT("agent.close_writer.begun");
+  registry_.WriterCloses(lane_id);
   absl::Status result = status();
   if (result.ok()) result = CallNowOrLater(request);
   CAUSEWAY_CRASH_POINT("agent.close_writer.answered");
@@ -430,6 +431,7 @@ absl::Status Session::CloseReader(uint64_t reader_id, uint64_t file_id) {
   v1::CloseReaderRequest request;
   request.set_reader_id(reader_id);
   CAUSEWAY_CRASH_POINT("agent.close_reader.begun");
+  registry_.ReaderCloses(reader_id);
   absl::Status result = status();
   if (result.ok()) result = CallNowOrLater(request);
   CAUSEWAY_CRASH_POINT("agent.close_reader.answered");
