@@ -205,6 +205,23 @@ TEST(LaneGrowth, AsksWhileItWaitsForItsReadersForWhatItThenGoesOnWith) {
   EXPECT_EQ(lane.writer().counters().segment_bytes, 8u * 8192);
 }
 
+TEST(LaneGrowth, UsesWhatIsStillOnItsWayAsItComes) {
+  TestLane lane(Grown(absl::Milliseconds(20)));
+  std::unique_ptr<LaneReader> reader = lane.Join(1);
+  lane.supply().set_mode(FileSupply::Mode::kHold);
+  while (WritePattern(lane.writer(), 1, 3000)) {
+  }
+  while (lane.supply().ServeRequests() == 0) WritePattern(lane.writer(), 1, 3000);
+  while (!WritePattern(lane.writer(), 1, 3000)) {
+  }
+  // The first of the four that it is to have more.
+  while (WritePattern(lane.writer(), 1, 3000)) {
+  }
+  ASSERT_EQ(lane.writer().counters().segment_bytes, 5u * 8192);
+  ASSERT_EQ(lane.supply().ServeRequests(), 1);
+  EXPECT_TRUE(WritePattern(lane.writer(), 1, 3000));
+}
+
 TEST(LaneGrowth, UsesWhatItHasAskedForAfterItsReadersHaveComeBack) {
   TestLane lane(Grown(absl::Milliseconds(500)));
   std::unique_ptr<LaneReader> reader = lane.Join(1);

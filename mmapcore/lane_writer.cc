@@ -184,7 +184,7 @@ Refusal LaneWriter::Roll(uint64_t length) {
   }
   CAUSEWAY_CRASH_POINT("writer.roll.begun");
   const uint64_t held_before = segments_.held_bytes();
-  segments_refused_.Add(segments_.AdoptReady(/*aside=*/IsPatient(length)));
+  segments_refused_.Add(segments_.AdoptReady(/*aside=*/sets_aside_ && IsPatient(length)));
   if (segments_.held_bytes() > held_before) lap_put_off_until_.reset();
   FreeRetiredRosters();
   GoQuietIfAwake();
@@ -208,6 +208,8 @@ Refusal LaneWriter::Roll(uint64_t length) {
   }
   CAUSEWAY_CRASH_POINT("writer.roll.segment_taken");
   grows_at_.reset();
+  prepares_at_.reset();
+  sets_aside_ = false;
   // I3: published by the END below, and, for readers that skip to a later frame, by the release.
   last.header().next_length.StoreRelaxed(next->extent.length);
   CAUSEWAY_CRASH_POINT("writer.roll.next_length_stored");
@@ -262,9 +264,11 @@ bool LaneWriter::IsPatient(uint64_t length) const {
 }
 
 void LaneWriter::AskForMore(uint64_t length) {
-  if (!grows_at_.has_value() && segments_.ReadersHold(length) && segments_.IsGrownFor(length)) {
+  if (!grows_at_.has_value() && segments_.ReadersHold(length) && segments_.IsBeyondEager(length)) {
     grows_at_ = Deadline::After(options_.grow_patience);
-    prepares_at_ = Deadline::After(options_.grow_patience / 2);
+    // What is on its way already is used as it comes.
+    sets_aside_ = segments_.IsBeyondGoal(length);
+    if (sets_aside_) prepares_at_ = Deadline::After(options_.grow_patience / 2);
   }
   if (!IsPatient(length)) {
     if (!segments_.RequestFor(length)) return;

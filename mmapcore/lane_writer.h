@@ -439,6 +439,7 @@ class LaneWriter final : private QuietLane {
   // prepares_at_ also: what it is to grow by has been asked for.
   std::optional<Deadline> grows_at_;
   std::optional<Deadline> prepares_at_;
+  bool sets_aside_ = false;  // what comes until grows_at_
   SpinBudget budget_;
 
   std::atomic<size_t> reader_count_{0};

@@ -199,20 +199,15 @@ bool WriterSegments::ReadersHold(uint64_t length) const {
                      [&](const auto& segment) { return segment->extent.length >= needed; });
 }
 
-bool WriterSegments::IsGrownFor(uint64_t length) const {
-  return held_bytes_ + BytesToRequest(length) > std::max(eager_bytes_, goal_bytes_);
-}
-
 void WriterSegments::GrowForNextTime(uint64_t length) {
-  if (held_bytes_ + BytesToRequest(length) <= goal_bytes_) return;
+  if (!IsBeyondGoal(length)) return;
   if (SegmentBytesNeeded(length) > segment_bytes_ && !last_was_large_) return;
   const uint64_t most = held_bytes_ < eager_bytes_ ? eager_bytes_ : capacity_bytes_;
   goal_bytes_ = std::max(goal_bytes_, std::min(2 * held_bytes_, most));
 }
 
 void WriterSegments::RequestTowardsGoal(uint64_t length) {
-  const uint64_t bytes = BytesToRequest(length);
-  if (held_bytes_ + bytes <= goal_bytes_) supply_->RequestAhead(bytes);
+  if (!IsBeyondGoal(length)) supply_->RequestAhead(BytesToRequest(length));
 }
 
 bool WriterSegments::FillsSlowly() {

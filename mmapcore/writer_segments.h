@@ -101,8 +101,13 @@ class WriterSegments {
   bool ReadersHold(uint64_t length) const;
 
   // Whether the lane, with one more segment for a frame of `length` bytes, would have more than it
-  // may have eagerly and than it is to have anyway.
-  bool IsGrownFor(uint64_t length) const;
+  // may have eagerly; and more than it is to have anyway.
+  bool IsBeyondEager(uint64_t length) const {
+    return held_bytes_ + BytesToRequest(length) > eager_bytes_;
+  }
+  bool IsBeyondGoal(uint64_t length) const {
+    return held_bytes_ + BytesToRequest(length) > goal_bytes_;
+  }
 
   // A claim of `length` bytes waits for a segment although the lane may grow. From now on the lane
   // is to have twice what it has (below `eager_bytes`: at most those), unless it is still to get
