@@ -184,7 +184,7 @@ Refusal LaneWriter::Roll(uint64_t length) {
   }
   CAUSEWAY_CRASH_POINT("writer.roll.begun");
   const uint64_t held_before = segments_.held_bytes();
-  segments_refused_.Add(segments_.AdoptReady(/*aside=*/sets_aside_ && IsPatient(length)));
+  segments_refused_.Add(segments_.AdoptReady(/*aside=*/IsPatient(length) && patience_->sets_aside));
   if (segments_.held_bytes() > held_before) lap_put_off_until_.reset();
   FreeRetiredRosters();
   GoQuietIfAwake();
@@ -207,9 +207,7 @@ Refusal LaneWriter::Roll(uint64_t length) {
     return Refusal::kFull;
   }
   CAUSEWAY_CRASH_POINT("writer.roll.segment_taken");
-  grows_at_.reset();
-  prepares_at_.reset();
-  sets_aside_ = false;
+  patience_.reset();
   // I3: published by the END below, and, for readers that skip to a later frame, by the release.
   last.header().next_length.StoreRelaxed(next->extent.length);
   CAUSEWAY_CRASH_POINT("writer.roll.next_length_stored");
@@ -260,15 +258,17 @@ void LaneWriter::FreeLeftSegments() {
 }
 
 bool LaneWriter::IsPatient(uint64_t length) const {
-  return grows_at_.has_value() && !grows_at_->HasPassed() && segments_.ReadersHold(length);
+  return patience_.has_value() && !patience_->ends_at.HasPassed() && segments_.ReadersHold(length);
 }
 
 void LaneWriter::AskForMore(uint64_t length) {
-  if (!grows_at_.has_value() && segments_.ReadersHold(length) && segments_.IsBeyondEager(length)) {
-    grows_at_ = Deadline::After(options_.grow_patience);
+  if (!patience_.has_value() && segments_.ReadersHold(length) && segments_.IsBeyondEager(length)) {
     // What is on its way already is used as it comes.
-    sets_aside_ = segments_.IsBeyondGoal(length);
-    if (sets_aside_) prepares_at_ = Deadline::After(options_.grow_patience / 2);
+    const bool grown = segments_.IsBeyondGoal(length);
+    patience_ = {.ends_at = Deadline::After(options_.grow_patience),
+                 .prepares_at = Deadline::After(options_.grow_patience / 2),
+                 .prepared = !grown,
+                 .sets_aside = grown};
   }
   if (!IsPatient(length)) {
     if (!segments_.RequestFor(length)) return;
@@ -276,9 +276,9 @@ void LaneWriter::AskForMore(uint64_t length) {
     segments_.GrowForNextTime(length);
     return;
   }
-  if (prepares_at_.has_value()) {
-    if (!prepares_at_->HasPassed()) return;
-    prepares_at_.reset();
+  if (!patience_->prepared) {
+    if (!patience_->prepares_at.HasPassed()) return;
+    patience_->prepared = true;
     segments_.GrowForNextTime(length);
   }
   segments_.RequestTowardsGoal(length);

@@ -435,11 +435,14 @@ class LaneWriter final : private QuietLane {
   uint64_t stamped_claim_ = 0;  // as claimed_, in a lane with timestamps: no roster is in use
   uint64_t last_timestamp_ = 0;
   std::optional<Deadline> lap_put_off_until_;  // since the supply last gave something
-  // Of a lane that is full and whose readers are waited for first. None: it is not; for
-  // prepares_at_ also: what it is to grow by has been asked for.
-  std::optional<Deadline> grows_at_;
-  std::optional<Deadline> prepares_at_;
-  bool sets_aside_ = false;  // what comes until grows_at_
+  // With which a lane that is full waits for its readers before it grows.
+  struct Patience {
+    Deadline ends_at;
+    Deadline prepares_at;     // when it asks for what it is then to grow by
+    bool prepared = false;    // it is to have twice what it had
+    bool sets_aside = false;  // what comes before ends_at
+  };
+  std::optional<Patience> patience_;  // none: it is not full, or not so large
   SpinBudget budget_;
 
   std::atomic<size_t> reader_count_{0};

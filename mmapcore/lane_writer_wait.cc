@@ -3,7 +3,6 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 
 #include "absl/time/time.h"
 #include "mmapcore/crash_point.h"
@@ -39,25 +38,31 @@ bool LaneWriter::WaitUntil(Deadline deadline, const Condition& condition) {
     const uint64_t lowest_seen = LowestHold();
     if (condition()) return true;
     if (deadline.HasPassed()) return false;
+    {
+      RosterUse use(*this);
+      // A reader may sleep before an END, which nobody was woken for, and hold its segment. Who
+      // falls asleep after this has found the END.
+      RingForSleepers(*roster_.load(std::memory_order_acquire));
+    }
     if (!Spin(attention_seen, lowest_seen, deadline)) Park(attention_seen, lowest_seen, deadline);
   }
 }
 
 Deadline LaneWriter::NextLook(Deadline deadline) const {
   Deadline next = Earlier(deadline, Deadline::After(kLongestSleep));
-  for (const std::optional<Deadline>& look : {lap_put_off_until_, prepares_at_, grows_at_}) {
-    if (look.has_value() && !look->HasPassed()) next = Earlier(next, *look);
+  const auto look_at = [&next](Deadline look) {
+    if (!look.HasPassed()) next = Earlier(next, look);
+  };
+  if (lap_put_off_until_.has_value()) look_at(*lap_put_off_until_);
+  if (patience_.has_value()) {
+    if (!patience_->prepared) look_at(patience_->prepares_at);
+    look_at(patience_->ends_at);
   }
   return next;
 }
 
 bool LaneWriter::Spin(uint32_t attention_seen, uint64_t lowest_seen, Deadline deadline) {
   if (options_.wait_mode == WaitMode::kPark) return false;
-  {
-    RosterUse use(*this);
-    // As in Park(): who falls asleep after this has found the END.
-    RingForSleepers(*roster_.load(std::memory_order_acquire));
-  }
   const Deadline until = NextLook(deadline);
   const auto changed = [&] {
     LeaveReadersAlone();
@@ -72,8 +77,6 @@ bool LaneWriter::Spin(uint32_t attention_seen, uint64_t lowest_seen, Deadline de
 void LaneWriter::Park(uint32_t attention_seen, uint64_t lowest_seen, Deadline deadline) {
   RosterUse use(*this);
   const Roster& roster = *roster_.load(std::memory_order_acquire);
-  // A reader may sleep before an END, which nobody was woken for, and hold its segment.
-  RingForSleepers(roster);
   words_.clear();
   words_.push_back(attention_.BeginSleep(attention_seen));
   for (const Roster::Entry& entry : roster.entries) {
@@ -98,9 +101,9 @@ void LaneWriter::Park(uint32_t attention_seen, uint64_t lowest_seen, Deadline de
 }
 
 Claim LaneWriter::WaitForClaim(uint64_t length, Deadline deadline) {
-  if (grows_at_.has_value() && !deadline.HasPassed()) {
-    grows_at_ = Earlier(*grows_at_, Halfway(deadline));
-    if (prepares_at_.has_value()) prepares_at_ = Earlier(*prepares_at_, Halfway(*grows_at_));
+  if (patience_.has_value() && !deadline.HasPassed()) {
+    patience_->ends_at = Earlier(patience_->ends_at, Halfway(deadline));
+    patience_->prepares_at = Earlier(patience_->prepares_at, Halfway(patience_->ends_at));
   }
   Claim claim;
   const bool decided = WaitUntil(deadline, [&] {

@@ -19,7 +19,6 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
-#include <map>
 #include <memory>
 #include <optional>
 #include <random>
@@ -263,8 +262,6 @@ int Idle(const Flags& flags) {
 
 int Main(int argc, char** argv) {
   Flags flags;
-  const std::map<std::string, WaitMode> modes = {
-      {"park", WaitMode::kPark}, {"adaptive", WaitMode::kAdaptive}, {"spin", WaitMode::kSpin}};
   CLI::App app(
       "Hands a frame to and fro between two processes that sleep at each step, and looks for the "
       "longest wait: a wake that is lost shows as a stall. Exits with 1 if a frame is lost or a "
@@ -275,7 +272,7 @@ int Main(int argc, char** argv) {
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   app.add_option("--mode", flags.mode, "How they wait: park, adaptive or spin (default park)")
-      ->transform(CLI::CheckedTransformer(modes).description(""));
+      ->transform(CLI::CheckedTransformer(WaitModeNames()).description(""));
   app.add_option("--max_stall_ms", flags.max_stall_ms, "The longest wait that is right; 0: any")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();

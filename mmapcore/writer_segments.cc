@@ -226,17 +226,18 @@ void WriterSegments::RequestAhead(uint64_t length, bool readers_wait) {
         return more_large ? segment->extent.length >= needed
                           : segment->extent.length <= segment_bytes_;
       }));
-  const uint64_t bytes = more_large ? needed : segment_bytes_;
+  const uint64_t wanted = more_large ? length : 0;
   const bool slow = FillsSlowly();
-  if (held_bytes_ + bytes > goal_bytes_) {
+  if (IsBeyondGoal(wanted)) {
     if (free >= Reserve()) return;
-    if (held_bytes_ + bytes > eager_bytes_ && readers_wait && !slow) return;
+    if (IsBeyondEager(wanted) && readers_wait && !slow) return;
   }
   if (free == 0 && !more_large) {
     RequestFor(0);
     return;
   }
   // Nothing is given back for what need not come.
+  const uint64_t bytes = BytesToRequest(wanted);
   if (held_bytes_ + bytes <= capacity_bytes_) supply_->RequestAhead(bytes);
 }
 

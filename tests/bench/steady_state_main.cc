@@ -12,7 +12,6 @@
 #include <csignal>
 #include <cstdio>
 #include <functional>
-#include <map>
 #include <new>
 #include <optional>
 #include <string>
@@ -35,9 +34,6 @@ namespace causeway::bench {
 namespace {
 
 constexpr auto kRelaxed = std::memory_order_relaxed;
-
-const std::map<std::string, WaitMode> kWaitModes = {
-    {"spin", WaitMode::kSpin}, {"adaptive", WaitMode::kAdaptive}, {"park", WaitMode::kPark}};
 
 struct Flags {
   double seconds = 10;
@@ -205,7 +201,7 @@ int Main(int argc, char** argv) {
   app.add_option(
          "--wait", flags.wait_mode,
          "How the writer, for room, and the readers wait: spin, adaptive or park (default spin)")
-      ->transform(CLI::CheckedTransformer(kWaitModes).description(""));
+      ->transform(CLI::CheckedTransformer(WaitModeNames()).description(""));
   app.add_option("--pause_ms", flags.pause_ms,
                  "How long a reader in bursts stands still (default 2)")
       ->check(CLI::Range(0.001, 10000.0));

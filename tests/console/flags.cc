@@ -1,10 +1,17 @@
 #include "tests/console/flags.h"
 
 #include <cstdio>
+#include <map>
 #include <optional>
 #include <string>
 
 namespace causeway {
+
+const std::map<std::string, WaitMode>& WaitModeNames() {
+  static const auto& names = *new std::map<std::string, WaitMode>{
+      {"park", WaitMode::kPark}, {"adaptive", WaitMode::kAdaptive}, {"spin", WaitMode::kSpin}};
+  return names;
+}
 
 std::optional<int> ParseApp(CLI::App& app, int argc, char** argv) {
   try {

@@ -4,11 +4,18 @@
 #define CAUSEWAY_TESTS_CONSOLE_FLAGS_H_
 
 #include <CLI/CLI.hpp>
+#include <map>
 #include <optional>
+#include <string>
+
+#include "mmapcore/wait_mode.h"
 
 namespace causeway {
 
 inline constexpr int kExitUsage = 2;
+
+// The values of a flag that chooses how to wait.
+const std::map<std::string, WaitMode>& WaitModeNames();
 
 // Parses the command line. The exit status, if the program is to end here: 0 after --help,
 // kExitUsage after a flag that is wrong; both have been answered. `app` has a name.
