@@ -29,6 +29,8 @@ constexpr absl::Duration kPassedSoon = absl::Milliseconds(700);
 // Survivors that do not go on within this time are stuck.
 constexpr absl::Duration kStuck = absl::Seconds(60);
 constexpr size_t kMaxViolations = 20;
+// A point that was passed less often is aimed at more.
+constexpr uint64_t kOftenPassed = 100;
 
 // What is to be killed where, at which of the next passings.
 struct Target {
@@ -84,6 +86,8 @@ class CrashMatrix {
   CrashMatrixSummary Run();
 
  private:
+  using Aim = std::pair<std::string, std::string>;  // actor, point
+
   uint64_t Random(uint64_t below) { return random_() % below; }
   bool OneIn(uint64_t of) { return Random(of) == 0; }
 
@@ -94,6 +98,7 @@ class CrashMatrix {
   // Of the process that lives now.
   uint64_t Passings(Part part, const std::string& point);
   bool Wanted(const std::string& actor, const std::string& point) const;
+  std::vector<Aim> LeastAimedAt(bool only_seldom_passed);
   std::optional<Target> Choose();
   void Cycle(const Target& target);
   void CycleOfCopy(const Target& target);
@@ -135,7 +140,7 @@ class CrashMatrix {
   std::set<std::pair<std::string, Part>> took_;
   int64_t flowed_at_ = 0;  // a frame of a lane that was opened after the kill was read
   // What each actor passes, and how often it was aimed at there.
-  std::map<std::pair<std::string, std::string>, uint64_t> aims_;
+  std::map<Aim, uint64_t> aims_;
   CrashCast cast_;
 };
 
@@ -178,18 +183,26 @@ bool CrashMatrix::Wanted(const std::string& actor, const std::string& point) con
          (absl::StartsWith(point, kCopyWorker) == (actor == kCopyWorker));
 }
 
+std::vector<CrashMatrix::Aim> CrashMatrix::LeastAimedAt(bool only_seldom_passed) {
+  uint64_t fewest = ~uint64_t{0};
+  std::vector<Aim> least;
+  for (const auto& [aim, count] : aims_) {
+    if (!Wanted(aim.first, aim.second) || count > fewest) continue;
+    if (only_seldom_passed && summary_.points[aim.second].passings >= kOftenPassed) continue;
+    if (count < fewest) least.clear();
+    fewest = count;
+    least.push_back(aim);
+  }
+  return least;
+}
+
 std::optional<Target> CrashMatrix::Choose() {
   CountLiving();
-  uint64_t fewest = ~uint64_t{0};
-  std::vector<const std::pair<const std::pair<std::string, std::string>, uint64_t>*> best;
-  for (const auto& aim : aims_) {
-    if (!Wanted(aim.first.first, aim.first.second) || aim.second > fewest) continue;
-    if (aim.second < fewest) best.clear();
-    fewest = aim.second;
-    best.push_back(&aim);
-  }
+  // What nobody passes unless aimed at, as the end of an orderly stop, is to be aimed at more.
+  std::vector<Aim> best = LeastAimedAt(/*only_seldom_passed=*/OneIn(8));
+  if (best.empty()) best = LeastAimedAt(/*only_seldom_passed=*/false);
   if (best.empty()) return std::nullopt;
-  const auto& [actor, point] = best[Random(best.size())]->first;
+  const auto& [actor, point] = best[Random(best.size())];
   ++aims_[{actor, point}];
   Target target = {.actor = actor, .point = point};
   if (actor == "coordinator") target.part = Part::kCoordinator;
@@ -510,12 +523,14 @@ std::string ToText(const CrashMatrixSummary& summary) {
   std::string text = absl::StrFormat("%-46s %12s %7s %7s  %s\n", "POINT", "PASSINGS", "KILLS",
                                      "MISSES", "KILLED THERE");
   size_t killed = 0;
-  uint64_t fewest = ~uint64_t{0};
+  uint64_t fewest_kills = ~uint64_t{0};
+  uint64_t fewest_passings = ~uint64_t{0};
   for (const auto& [point, coverage] : summary.points) {
     uint64_t kills = 0;
     for (const auto& [actor, count] : coverage.kills) kills += count;
     if (kills > 0) ++killed;
-    fewest = std::min(fewest, kills);
+    fewest_kills = std::min(fewest_kills, kills);
+    fewest_passings = std::min(fewest_passings, coverage.passings);
     absl::StrAppendFormat(&text, "%-46s %12d %7d %7d  %s\n", point, coverage.passings, kills,
                           coverage.misses, KillsText(coverage));
   }
@@ -530,13 +545,13 @@ std::string ToText(const CrashMatrixSummary& summary) {
   }
   absl::StrAppendFormat(
       &text,
-      "\n%d cycles, %d kills (%d of them during recovery from another) at %d of %d points, at "
-      "least "
-      "%d at each;\n%d lanes, %d frames and %d gaps judged; %d looks for what was left, the last:\n"
+      "\n%d cycles, %d kills (%d of them during recovery from another) at %d of %d points, each "
+      "killed at %d times\nand passed %d times, or more; %d lanes, %d frames and %d gaps judged; "
+      "%d looks for what was left, the last:\n"
       "%s\n%d violations\n",
       summary.cycles, summary.kills, summary.kills_in_recovery, killed, summary.points.size(),
-      fewest, summary.lanes, summary.frames, summary.gaps, summary.rests, summary.books,
-      summary.violations.size());
+      fewest_kills, fewest_passings, summary.lanes, summary.frames, summary.gaps, summary.rests,
+      summary.books, summary.violations.size());
   for (const std::string& violation : summary.violations) absl::StrAppend(&text, violation, "\n");
   return text;
 }
