@@ -1,6 +1,5 @@
 #include "control/directory/unix_socket.h"
 
-#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -84,18 +83,5 @@ absl::StatusOr<UniqueFd> ListenSeqpacket(const std::string& path) {
 }
 
 absl::StatusOr<UniqueFd> ListenStream(const std::string& path) { return Listen(path, SOCK_STREAM); }
-
-UniqueFd AcceptConnection(int listening, UniqueFd& spare, const std::function<void(int)>& refuse) {
-  UniqueFd socket(accept4(listening, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-  if (socket.valid() || (errno != EMFILE && errno != ENFILE)) return socket;
-  spare.Reset();
-  UniqueFd refused(accept4(listening, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-  if (refused.valid()) refuse(refused.get());
-  refused.Reset();
-  spare = SpareDescriptor();
-  return UniqueFd();
-}
-
-UniqueFd SpareDescriptor() { return UniqueFd(open("/dev/null", O_RDONLY | O_CLOEXEC)); }
 
 }  // namespace causeway

@@ -3,7 +3,6 @@
 #ifndef CAUSEWAY_CONTROL_DIRECTORY_UNIX_SOCKET_H_
 #define CAUSEWAY_CONTROL_DIRECTORY_UNIX_SOCKET_H_
 
-#include <functional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -32,15 +31,6 @@ absl::Status RemoveStaleSocket(const std::string& path);
 // AlreadyExists: something is there. Others: as the kernel says.
 absl::StatusOr<UniqueFd> ListenSeqpacket(const std::string& path);
 absl::StatusOr<UniqueFd> ListenStream(const std::string& path);
-
-// The next connection that waits at `listening`; it does not block. Invalid: nobody waits, or
-// whoever did has gone or cannot be accepted now. Where no descriptor is left, connections would
-// wait, and wake the caller, for ever: one is accepted in the place of the `spare` descriptor,
-// handed to `refuse`, and dropped.
-UniqueFd AcceptConnection(int listening, UniqueFd& spare, const std::function<void(int)>& refuse);
-
-// A descriptor to be given up for a moment.
-UniqueFd SpareDescriptor();
 
 }  // namespace causeway
 

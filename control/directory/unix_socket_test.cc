@@ -1,7 +1,6 @@
 #include "control/directory/unix_socket.h"
 
 #include <fcntl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,7 +12,6 @@
 #include "gtest/gtest.h"
 #include "mmapcore/testing/scratch_directory.h"
 #include "mmapcore/testing/status_matchers.h"
-#include "mmapcore/testing/subprocess.h"
 
 namespace causeway {
 namespace {
@@ -85,33 +83,6 @@ TEST_F(UnixSocketTest, WhatIsNotASocketIsLeftAlone) {
               StatusIs(absl::StatusCode::kAlreadyExists, ::testing::HasSubstr("in the way")));
   EXPECT_EQ(access(scratch_.File("s").c_str(), F_OK), 0);
   EXPECT_THAT(RemoveStaleSocket(scratch_.File("nothing")), IsOk());
-}
-
-TEST_F(UnixSocketTest, WithoutADescriptorAConnectionIsRefusedAndTheNextOneIsAccepted) {
-  const std::string path = PathOf(scratch_.path(), "s");
-  const absl::StatusOr<UniqueFd> listening = ListenSeqpacket(path);
-  ASSERT_THAT(listening, IsOk());
-  const UniqueFd first = ConnectSeqpacket(path.c_str());
-  const UniqueFd second = ConnectSeqpacket(path.c_str());
-  EXPECT_EQ(testing::RunInChild([&] {
-              UniqueFd spare = SpareDescriptor();
-              rlimit limit;
-              getrlimit(RLIMIT_NOFILE, &limit);
-              const rlim_t raised = limit.rlim_cur;
-              limit.rlim_cur = static_cast<rlim_t>(UniqueFd(dup(spare.get())).get());
-              setrlimit(RLIMIT_NOFILE, &limit);
-              int refused = 0;
-              const auto refuse = [&](int) { ++refused; };
-              if (AcceptConnection(listening->get(), spare, refuse).valid()) return 1;
-              char byte;
-              if (refused != 1 || recv(first.get(), &byte, 1, 0) != 0) return 2;
-              if (!spare.valid()) return 3;
-              limit.rlim_cur = raised;
-              setrlimit(RLIMIT_NOFILE, &limit);
-              return AcceptConnection(listening->get(), spare, refuse).valid() ? 0 : 4;
-            }),
-            "exit 0");
-  EXPECT_FALSE(UniqueFd(accept(listening->get(), nullptr, nullptr)).valid()) << "nobody waits";
 }
 
 }  // namespace

@@ -1,6 +1,5 @@
 #include "control/handoff/handoff_server.h"
 
-#include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
@@ -10,7 +9,6 @@
 #include <cerrno>
 
 #include "absl/strings/str_cat.h"
-#include "control/directory/unix_socket.h"
 #include "control/log/log.h"
 #include "mmapcore/crash_point.h"
 #include "mmapcore/errno_status.h"
@@ -67,7 +65,7 @@ absl::StatusOr<v1::HandoffRequest> ParseRequest(const Datagram& datagram) {
 absl::StatusOr<std::unique_ptr<HandoffServer>> HandoffServer::Create(EventLoop* loop,
                                                                      const HandoffLimits& limits) {
   std::unique_ptr<HandoffServer> server(new HandoffServer(loop, limits));
-  if (!server->timer_.valid() || !server->spare_.valid()) {
+  if (!server->timer_.valid()) {
     return absl::ResourceExhaustedError(
         "no descriptor left for handoff.sock: raise the limit of open files (ulimit -n)");
   }
@@ -80,21 +78,21 @@ absl::StatusOr<std::unique_ptr<HandoffServer>> HandoffServer::Create(EventLoop* 
 HandoffServer::HandoffServer(EventLoop* loop, const HandoffLimits& limits)
     : loop_(loop),
       limits_(limits),
-      timer_(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)),
-      spare_(SpareDescriptor()) {}
+      timer_(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)) {}
 
 absl::Status HandoffServer::Serve(UniqueFd listening, HandoffReceiver* receiver) {
-  const int flags = fcntl(listening.get(), F_GETFL);
-  if (flags < 0 || fcntl(listening.get(), F_SETFL, flags | O_NONBLOCK) < 0) {
-    return StatusFromErrno(errno, {.operation = "fcntl", .path = "handoff.sock"});
-  }
-  absl::MutexLock lock(&mutex_);
   receiver_ = receiver;
-  listening_ = std::move(listening);
-  absl::StatusOr<EventLoop::WatchId> watch =
-      loop_->Add(listening_.get(), EPOLLIN, [this](uint32_t) { OnAcceptable(); });
-  if (!watch.ok()) return watch.status();
-  listening_watch_ = *watch;
+  absl::StatusOr<std::unique_ptr<Listener>> listener = Listener::Start(
+      loop_, "handoff.sock", std::move(listening),
+      [this](UniqueFd socket) { Adopt(std::move(socket)); },
+      [](int socket) {
+        const absl::Status why = absl::ResourceExhaustedError(
+            "the coordinator has no descriptor left: raise its limit of open files (ulimit -n)");
+        SendDatagram(socket, RefusedEvent(why).SerializeAsString()).IgnoreError();
+        Log(LogLevel::kError, "connection refused", {{"reason", why}});
+      });
+  if (!listener.ok()) return listener.status();
+  listener_ = *std::move(listener);
   return absl::OkStatus();
 }
 
@@ -140,9 +138,7 @@ void HandoffServer::Close(ConnectionId connection, const std::string& reason) {
 }
 
 void HandoffServer::StopAccepting() {
-  absl::MutexLock lock(&mutex_);
-  loop_->Remove(listening_watch_);
-  listening_.Reset();
+  if (listener_ != nullptr) listener_->Close();
 }
 
 absl::Status HandoffServer::FlushLocked(Connection& connection) {
@@ -164,24 +160,6 @@ void HandoffServer::CutOffLocked(ConnectionId id, Connection& connection,
 void HandoffServer::DoomLocked(ConnectionId id, Connection& connection, const std::string& reason) {
   connection.doomed = true;
   loop_->Post([this, id, reason] { CloseNow(id, reason); });
-}
-
-void HandoffServer::OnAcceptable() {
-  for (int i = 0; i < kReadsPerTurn; ++i) {
-    UniqueFd socket = AcceptOne();
-    if (!socket.valid()) return;
-    Adopt(std::move(socket));
-  }
-}
-
-UniqueFd HandoffServer::AcceptOne() {
-  absl::MutexLock lock(&mutex_);
-  return AcceptConnection(listening_.get(), spare_, [](int socket) {
-    const absl::Status why = absl::ResourceExhaustedError(
-        "the coordinator has no descriptor left: raise its limit of open files (ulimit -n)");
-    SendDatagram(socket, RefusedEvent(why).SerializeAsString()).IgnoreError();
-    Log(LogLevel::kError, "connection refused", {{"reason", why}});
-  });
 }
 
 void HandoffServer::Adopt(UniqueFd socket) {

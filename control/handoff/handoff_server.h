@@ -23,6 +23,7 @@
 #include "control/handoff/event_loop.h"
 #include "control/handoff/handoff_receiver.h"
 #include "control/handoff/handoff_sender.h"
+#include "control/handoff/listener.h"
 #include "control/handoff/outbound_queue.h"
 #include "control/process/peer_process.h"
 #include "mmapcore/unique_fd.h"
@@ -84,8 +85,6 @@ class HandoffServer : public HandoffSender {
   HandoffServer(EventLoop* loop, const HandoffLimits& limits);
 
   // On the loop's thread.
-  void OnAcceptable();
-  UniqueFd AcceptOne();
   void Adopt(UniqueFd socket);
   void OnReady(ConnectionId id, uint32_t events);
   bool ReadOne(ConnectionId id);
@@ -110,11 +109,9 @@ class HandoffServer : public HandoffSender {
   const HandoffLimits limits_;
   HandoffReceiver* receiver_ = nullptr;  // set before there are connections
   const UniqueFd timer_;                 // timerfd: rings when the oldest Hello is due
-  UniqueFd spare_;  // given up for a moment to accept, and refuse, when no descriptor is left
+  std::unique_ptr<Listener> listener_;   // since Serve()
 
   absl::Mutex mutex_;
-  UniqueFd listening_ ABSL_GUARDED_BY(mutex_);
-  EventLoop::WatchId listening_watch_ ABSL_GUARDED_BY(mutex_) = 0;
   ConnectionId next_id_ ABSL_GUARDED_BY(mutex_) = 1;
   absl::flat_hash_map<ConnectionId, std::unique_ptr<Connection>> connections_
       ABSL_GUARDED_BY(mutex_);

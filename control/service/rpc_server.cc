@@ -3,74 +3,30 @@
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
-#include <sys/epoll.h>
 
 #include <chrono>
 #include <mutex>
 #include <utility>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/mutex.h"
 #include "control/directory/unix_socket.h"
+#include "control/handoff/listener.h"
 #include "control/log/log.h"
 #include "mmapcore/unique_fd.h"
 
 namespace causeway {
-
 namespace {
 
 using Acceptor = grpc::experimental::ExternalConnectionAcceptor;
 using Building = grpc::ServerBuilder::experimental_type;
-
-constexpr int kAcceptsPerTurn = 16;
-
-// Where connections come in.
-class Door {
- public:
-  Door(UniqueFd listening, std::unique_ptr<Acceptor> acceptor)
-      : listening_(std::move(listening)), acceptor_(std::move(acceptor)) {}
-
-  int listening() {
-    absl::MutexLock lock(&mutex_);
-    return listening_.get();
-  }
-
-  void AcceptSome() {
-    absl::MutexLock lock(&mutex_);
-    for (int i = 0; i < kAcceptsPerTurn && listening_.valid(); ++i) {
-      UniqueFd socket = AcceptConnection(listening_.get(), spare_, [](int) {
-        Log(LogLevel::kError, "call refused",
-            {{"reason", "no descriptor is left: raise the limit of open files (ulimit -n)"}});
-      });
-      if (!socket.valid()) return;
-      Acceptor::NewConnectionParameters connection;
-      connection.listener_fd = listening_.get();
-      connection.fd = socket.Release();
-      acceptor_->HandleNewConnection(&connection);
-    }
-  }
-
-  void Close() {
-    absl::MutexLock lock(&mutex_);
-    listening_.Reset();
-  }
-
- private:
-  absl::Mutex mutex_;
-  UniqueFd listening_ ABSL_GUARDED_BY(mutex_);
-  UniqueFd spare_ ABSL_GUARDED_BY(mutex_) = SpareDescriptor();
-  const std::unique_ptr<Acceptor> acceptor_;
-};
 
 }  // namespace
 
 struct RpcServer::Impl {
   std::shared_ptr<grpc::Service> service;
   std::unique_ptr<grpc::Server> server;
-  std::shared_ptr<Door> door;
-  EventLoop* loop;  // null once it is shut down
-  EventLoop::WatchId watch;
+  std::unique_ptr<Acceptor> acceptor;
+  std::unique_ptr<Listener> listener;
 };
 
 RpcServer::RpcServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -104,23 +60,29 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(EventLoop* loop,
   }
   absl::StatusOr<UniqueFd> listening = ListenStream(path);
   if (!listening.ok()) return listening.status();
-  const auto door = std::make_shared<Door>(*std::move(listening), std::move(acceptor));
-  absl::StatusOr<EventLoop::WatchId> watch =
-      loop->Add(door->listening(), EPOLLIN, [door](uint32_t) { door->AcceptSome(); });
-  if (!watch.ok()) return watch.status();
+  const int listener_fd = listening->get();
+  absl::StatusOr<std::unique_ptr<Listener>> listener = Listener::Start(
+      loop, path, *std::move(listening),
+      [acceptor = acceptor.get(), listener_fd](UniqueFd socket) {
+        Acceptor::NewConnectionParameters connection;
+        connection.listener_fd = listener_fd;
+        connection.fd = socket.Release();
+        acceptor->HandleNewConnection(&connection);
+      },
+      [](int) {
+        Log(LogLevel::kError, "call refused",
+            {{"reason", "no descriptor is left: raise the limit of open files (ulimit -n)"}});
+      });
+  if (!listener.ok()) return listener.status();
   return std::unique_ptr<RpcServer>(
       new RpcServer(std::make_unique<Impl>(Impl{.service = std::move(service),
                                                 .server = std::move(server),
-                                                .door = door,
-                                                .loop = loop,
-                                                .watch = *watch})));
+                                                .acceptor = std::move(acceptor),
+                                                .listener = *std::move(listener)})));
 }
 
 void RpcServer::Shutdown() {
-  if (impl_->loop == nullptr) return;
-  impl_->loop->Remove(impl_->watch);
-  impl_->loop = nullptr;
-  impl_->door->Close();
+  impl_->listener->Close();
   impl_->server->Shutdown(std::chrono::system_clock::now());
 }
 

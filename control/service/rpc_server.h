@@ -31,8 +31,9 @@ struct RpcLimits {
 class RpcServer {
  public:
   // Listens on the Unix socket `path`, mode 0600, and answers for `service`. Connections are
-  // accepted on the thread of `loop`, which must outlive Shutdown(): gRPC's own listener ends for
-  // good with the first connection that it cannot accept, as when no descriptor is left.
+  // accepted on the thread of `loop`, which must be stopped between Shutdown() and this object's
+  // end: gRPC's own listener ends for good with the first connection that it cannot accept, as
+  // when no descriptor is left.
   //
   // AlreadyExists: something is there. ResourceExhausted: no descriptor is left. Unavailable: gRPC
   // cannot start.

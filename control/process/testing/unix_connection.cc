@@ -29,12 +29,12 @@ void DieIf(bool failed, const char* what) {
 
 UniqueFd ConnectSeqpacket(const char* path) {
   UniqueFd connection(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+  return Connect(connection.get(), path) ? std::move(connection) : UniqueFd();
+}
+
+bool Connect(int socket, const char* path) {
   const sockaddr_un address = AddressOf(path);
-  if (connect(connection.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) !=
-      0) {
-    return UniqueFd();
-  }
-  return connection;
+  return connect(socket, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
 }
 
 UnixListener::UnixListener() {

@@ -14,6 +14,9 @@ namespace causeway::testing {
 // only what is safe after fork().
 UniqueFd ConnectSeqpacket(const char* path);
 
+// The same, for a socket that was made before.
+bool Connect(int socket, const char* path);
+
 class UnixListener {
  public:
   UnixListener();
