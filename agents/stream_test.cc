@@ -1,5 +1,7 @@
 // Streams through a real coordinator, with agents of one process.
 
+#include <sys/resource.h>
+
 #include <cstring>
 #include <filesystem>
 #include <map>
@@ -236,6 +238,32 @@ TEST_F(StreamTest, AReaderThatNeverReadsBlocksUntilTheDeadlineAndNoLonger) {
   std::thread leaving([&idle] { idle.reset(); });
   EXPECT_TRUE(writer->Claim(16 << 10, kLong).ok());
   leaving.join();
+}
+
+// How often the calling thread has slept.
+long Sleeps() {
+  rusage usage;
+  getrusage(RUSAGE_THREAD, &usage);
+  return usage.ru_nvcsw;
+}
+
+TEST_F(StreamTest, AWriterWaitsAsItWasOpenedTo) {
+  const auto source = Attach("source");
+  const auto sink = Attach("idler");
+  for (const WaitMode mode : {WaitMode::kSpin, WaitMode::kPark}) {
+    const std::string stream = mode == WaitMode::kSpin ? "spun" : "slept";
+    const auto writer = OpenWriter(
+        *source, stream,
+        {.stream = {.segment_bytes = 64 << 10, .capacity_bytes = 256 << 10}, .wait_mode = mode});
+    const auto idle = OpenReader(*sink, stream);
+    ASSERT_TRUE(writer->WaitForReaders(1, kLong).ok());
+    while (writer->Claim(16 << 10, kShort).ok()) writer->Commit(16 << 10);
+    constexpr int kClaims = 10;
+    const long before = Sleeps();
+    for (int i = 0; i < kClaims; ++i) EXPECT_FALSE(writer->Claim(16 << 10, kShort).ok());
+    const long sleeps = Sleeps() - before;
+    EXPECT_TRUE(mode == WaitMode::kSpin ? sleeps < kClaims : sleeps >= kClaims) << sleeps;
+  }
 }
 
 TEST_F(StreamTest, FramesOfEverySize) {

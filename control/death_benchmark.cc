@@ -1,14 +1,22 @@
 // How long it takes until a reader hears that a writer was killed, and a writer that a reader was:
 // from kill() to the event, through two notices of the kernel, a commit and a datagram.
 //
-//   bazel run -c opt //control:death_benchmark -- [kills]
+//   bazel run -c opt //control:death_benchmark
+//
+// --help has the flags. --busy counts processes that never sleep, as readers that spin do: more of
+// them than there are cores, and everything that wakes has to compete for one.
 
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,6 +24,7 @@
 #include "control/testing/rpc_client.h"
 #include "control/testing/served_directory.h"
 #include "control/testing/test_agent.h"
+#include "tests/console/flags.h"
 
 namespace causeway {
 namespace {
@@ -26,6 +35,33 @@ using testing::ForkedAgent;
 using testing::TestAgent;
 
 using Clock = std::chrono::steady_clock;
+
+// Processes that never sleep, until the object ends.
+class BusyProcesses {
+ public:
+  explicit BusyProcesses(int count) {
+    for (int i = 0; i < count; ++i) {
+      const pid_t child = fork();
+      if (child < 0) abort();
+      if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        for (volatile uint64_t turns = 0;;) turns = turns + 1;
+      }
+      children_.push_back(child);
+    }
+  }
+  ~BusyProcesses() {
+    for (const pid_t child : children_) {
+      kill(child, SIGKILL);
+      waitpid(child, nullptr, 0);
+    }
+  }
+  BusyProcesses(const BusyProcesses&) = delete;
+  BusyProcesses& operator=(const BusyProcesses&) = delete;
+
+ private:
+  std::vector<pid_t> children_;
+};
 
 void Print(const char* what, std::vector<double> ms) {
   std::sort(ms.begin(), ms.end());
@@ -43,7 +79,8 @@ double KillAndWait(ForkedAgent& victim, TestAgent& witness, v1::HandoffEvent::Ev
   return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
 }
 
-void Run(const std::string& directory, int kills) {
+void Run(const std::string& directory, int kills, int busy) {
+  const BusyProcesses busy_processes(busy);
   CoordinatorProcess coordinator(directory, {"--ephemeral", "--log_level=error"});
   TestAgent witness(directory);
   AgentsClient witness_calls(directory, witness.token());
@@ -78,11 +115,26 @@ void Run(const std::string& directory, int kills) {
   coordinator.Wait();
 }
 
+int Main(int argc, char** argv) {
+  int kills = 200;
+  int busy = 0;
+  CLI::App app(
+      "Kills writers, then readers, and measures how long it takes from kill() until another agent "
+      "is told.",
+      "death_benchmark");
+  app.add_option("--kills", kills, "Of writers, and of readers")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--busy", busy, "Processes beside them that never sleep")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  if (const std::optional<int> ended = ParseApp(app, argc, argv)) return *ended;
+  testing::ServedDirectory served;
+  Run(served.path(), kills, busy);
+  return 0;
+}
+
 }  // namespace
 }  // namespace causeway
 
-int main(int argc, char** argv) {
-  causeway::testing::ServedDirectory served;
-  causeway::Run(served.path(), argc > 1 ? atoi(argv[1]) : 200);
-  return 0;
-}
+int main(int argc, char** argv) { return causeway::Main(argc, argv); }

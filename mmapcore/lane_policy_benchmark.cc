@@ -1,8 +1,9 @@
-// What a reader's policy costs it, and what a stopped reader costs the others.
+// What a reader's policy costs its writer, and what stopped and further readers do.
 //
 //   bazel run -c opt //mmapcore:lane_policy_benchmark
 //
-// Writer and reader are two processes on a core each. All cases of one frame length run in turn,
+// Writer and reader are two processes on a core each. Three readers share the reader's core, and
+// so must be of a policy that lets the writer go on. All cases of one frame length run in turn,
 // several rounds; printed are the rates and their ratio to a blocking reader's of the same round:
 // the median and the best. The stopped reader has joined, read nothing, and never moves; the clock
 // runs from when it was lapped (before that the lane grows, at the cost of one grant per segment).
@@ -19,6 +20,7 @@
 #include <cstdlib>
 #include <iterator>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "mmapcore/deadline.h"
@@ -41,11 +43,13 @@ struct Case {
   const char* name;
   ReaderPolicy reads = ReaderPolicy::kBlock;
   ReaderPolicy stopped = ReaderPolicy::kBlock;  // kBlock: there is none
+  size_t readers = 1;
 };
 
 constexpr Case kCases[] = {
     {.name = "block"},
     {.name = "drop", .reads = ReaderPolicy::kDrop},
+    {.name = "three of drop", .reads = ReaderPolicy::kDrop, .readers = 3},
     {.name = "block, beside a stopped drop", .stopped = ReaderPolicy::kDrop},
     {.name = "block, beside a stopped evict", .stopped = ReaderPolicy::kEvict},
 };
@@ -57,15 +61,30 @@ void Pin(pid_t process, int core) {
   sched_setaffinity(process, sizeof(cores), &cores);
 }
 
-// Reads header words and lets go of each frame, as one who copies would.
-void ReadToTheEnd(LaneReader& reader) {
+using Readers = std::vector<std::unique_ptr<LaneReader>>;
+
+// Reads header words and lets go of each frame, as one who copies would; of some frames of one
+// reader, then of the next.
+void ReadToTheEnd(Readers readers) {
+  constexpr int kFramesInTurn = 64;
   WaitSet waiting;
-  waiting.Add(&reader);
-  while (true) {
-    const FrameView frame = reader.TryNext();
-    if (frame || frame.state == ReadState::kGap) continue;
-    if (frame.state != ReadState::kNothing && frame.state != ReadState::kNotJoined) return;
-    waiting.WaitUntil(Deadline::Infinite());
+  for (const auto& reader : readers) waiting.Add(reader.get());
+  while (!readers.empty()) {
+    bool idle = true;
+    for (size_t i = 0; i < readers.size(); ++i) {
+      ReadState state = ReadState::kFrame;
+      for (int frame = 0; frame < kFramesInTurn && state == ReadState::kFrame; ++frame) {
+        state = readers[i]->TryNext().state;
+      }
+      if (state == ReadState::kFrame || state == ReadState::kGap) {
+        idle = false;
+      } else if (state != ReadState::kNothing && state != ReadState::kNotJoined) {
+        waiting.Remove(readers[i].get());
+        readers.erase(readers.begin() + static_cast<std::ptrdiff_t>(i--));
+        idle = false;
+      }
+    }
+    if (idle) waiting.WaitUntil(Deadline::Infinite());
   }
 }
 
@@ -79,10 +98,13 @@ double Rate(const Case& which, uint64_t bytes, uint64_t frames) {
   if (which.stopped != ReaderPolicy::kBlock) {
     stopped = lane.Join(kStopped, {.policy = which.stopped});
   }
-  std::unique_ptr<LaneReader> reader = lane.Join(1, {.policy = which.reads});
+  Readers readers;
+  for (uint64_t id = 1; id <= which.readers; ++id) {
+    readers.push_back(lane.Join(id, {.policy = which.reads}));
+  }
   const pid_t child = fork();
   if (child == 0) {
-    ReadToTheEnd(*reader);
+    ReadToTheEnd(std::move(readers));
     _exit(0);
   }
   Pin(child, 1);
@@ -95,9 +117,10 @@ double Rate(const Case& which, uint64_t bytes, uint64_t frames) {
     if (!lane.writer().ClaimUntil(bytes, Deadline::Infinite())) std::abort();
     lane.writer().Commit(bytes);
   }
+  const int64_t end = Deadline::NowNanos();
   lane.writer().Close();
   waitpid(child, nullptr, 0);
-  return static_cast<double>(frames) * 1e9 / static_cast<double>(Deadline::NowNanos() - begin);
+  return static_cast<double>(frames) * 1e9 / static_cast<double>(end - begin);
 }
 
 void Compare(uint64_t bytes, uint64_t frames) {
