@@ -252,17 +252,15 @@ TEST_F(StreamTest, AWriterWaitsAsItWasOpenedTo) {
   const auto sink = Attach("idler");
   for (const WaitMode mode : {WaitMode::kSpin, WaitMode::kPark}) {
     const std::string stream = mode == WaitMode::kSpin ? "spun" : "slept";
-    const auto writer = OpenWriter(
-        *source, stream,
-        {.stream = {.segment_bytes = 64 << 10, .capacity_bytes = 256 << 10}, .wait_mode = mode});
+    const auto writer = OpenWriter(*source, stream, {.wait_mode = mode});
     const auto idle = OpenReader(*sink, stream);
     ASSERT_TRUE(writer->WaitForReaders(1, kLong).ok());
-    while (writer->Claim(16 << 10, kShort).ok()) writer->Commit(16 << 10);
-    constexpr int kClaims = 10;
+    Write(*writer, 1);
+    constexpr int kWaits = 10;
     const long before = Sleeps();
-    for (int i = 0; i < kClaims; ++i) EXPECT_FALSE(writer->Claim(16 << 10, kShort).ok());
+    for (int i = 0; i < kWaits; ++i) EXPECT_FALSE(writer->Drain(kShort).ok());
     const long sleeps = Sleeps() - before;
-    EXPECT_TRUE(mode == WaitMode::kSpin ? sleeps < kClaims : sleeps >= kClaims) << sleeps;
+    EXPECT_TRUE(mode == WaitMode::kSpin ? sleeps < kWaits : sleeps >= kWaits) << sleeps;
   }
 }
 
