@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -71,6 +72,8 @@ class LaneEnds : public CostEnds {
     return true;
   }
 
+  void Abandon() override {}
+
  private:
   SleepWatch watch_;
   std::vector<std::unique_ptr<testing::TestLane>> lanes_;
@@ -83,7 +86,7 @@ class ClientEnds : public CostEnds {
  public:
   static absl::StatusOr<std::unique_ptr<CostEnds>> Make(size_t streams) {
     auto ends = std::make_unique<ClientEnds>();
-    CoordinatorOptions options = {.directory = ends->scratch_.File("coordinator")};
+    CoordinatorOptions options = {.directory = ends->scratch_->File("coordinator")};
     options.ephemeral = true;
     options.limits.max_streams = std::max(options.limits.max_streams, streams);
     options.limits.max_lanes_per_agent = streams;
@@ -151,8 +154,14 @@ class ClientEnds : public CostEnds {
     return true;
   }
 
+  // The coordinator is ephemeral: its end removes all that was granted.
+  void Abandon() override {
+    coordinator_.reset();
+    scratch_.reset();
+  }
+
  private:
-  testing::ScratchDirectory scratch_;
+  std::optional<testing::ScratchDirectory> scratch_{std::in_place};
   std::unique_ptr<Coordinator> coordinator_;
   std::unique_ptr<Agent> writing_;
   std::unique_ptr<Agent> reading_;

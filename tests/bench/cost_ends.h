@@ -23,6 +23,9 @@ class CostEnds {
   virtual bool Read(size_t streams, size_t frames) = 0;
   // All readers of these streams read what is left, and publish that they have.
   virtual bool CatchUp(size_t streams) = 0;
+  // Removes the files, for a process that ends without closing a stream. Nothing else is to be
+  // called afterwards.
+  virtual void Abandon() = 0;
 };
 
 // LaneWriter and LaneReader; files are memfds.
