@@ -58,10 +58,11 @@ std::vector<std::filesystem::path> StateFiles(const std::filesystem::path& dir) 
 
 }  // namespace
 
-CoordinatorProcess::CoordinatorProcess()
-    : parent_(MakeDirectory("/tmp")),
+CoordinatorProcess::CoordinatorProcess(const Parents& parents)
+    : parent_(MakeDirectory(parents.dir)),
       dir_(parent_ + "/dir"),
-      volatile_dir_(MakeDirectory(VolatileParent())) {
+      volatile_dir_(
+          MakeDirectory(parents.volatile_dir.empty() ? VolatileParent() : parents.volatile_dir)) {
   Start();
 }
 

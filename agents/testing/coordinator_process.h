@@ -21,7 +21,13 @@ namespace causeway {
 // the tests on a small tmpfs.
 class CoordinatorProcess {
  public:
-  CoordinatorProcess();
+  // Where its directories are made.
+  struct Parents {
+    std::string dir = "/tmp";
+    std::string volatile_dir;  // empty: as above
+  };
+  CoordinatorProcess() : CoordinatorProcess(Parents{}) {}
+  explicit CoordinatorProcess(const Parents& parents);
   ~CoordinatorProcess();
   CoordinatorProcess(const CoordinatorProcess&) = delete;
   CoordinatorProcess& operator=(const CoordinatorProcess&) = delete;
