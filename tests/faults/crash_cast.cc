@@ -164,7 +164,7 @@ bool CrashCast::ListenUntil(const std::function<bool()>& condition, absl::Durati
       Run& run = runs_[Index(part)];
       if (part == victim || run.process == nullptr) continue;
       if (!run.process->AwaitDeath(absl::ZeroDuration())) continue;
-      const std::string point = run.process->armed();
+      const std::string point = run.process->last_armed();
       const int64_t at = run.process->killed_at_nanos();
       Bury(part, /*expected=*/at != 0);
       if (at != 0) callbacks_.on_killed(part, point, at);

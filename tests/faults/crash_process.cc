@@ -87,6 +87,7 @@ uint32_t CrashProcess::SlotOf(const std::string& point) const {
 }
 
 void CrashProcess::Arm(const std::string& point, int64_t countdown) {
+  last_armed_ = point;
   page_->countdown.store(countdown, std::memory_order_relaxed);
   page_->armed.store(SlotOf(point), std::memory_order_release);
 }
@@ -100,11 +101,6 @@ void CrashProcess::Disarm() { page_->armed.store(0, std::memory_order_release); 
 bool CrashProcess::AwaitDeath(absl::Duration timeout) {
   pollfd end = {pidfd_.get(), POLLIN, 0};
   return poll(&end, 1, static_cast<int>(absl::ToInt64Milliseconds(timeout))) == 1;
-}
-
-std::string CrashProcess::armed() const {
-  const uint32_t armed = page_->armed.load(std::memory_order_relaxed);
-  return armed == 0 ? "" : program_.points()[armed - 1];
 }
 
 std::vector<uint64_t> CrashProcess::passings() const {

@@ -75,8 +75,8 @@ class CrashProcess {
 
   // When it killed itself, of CLOCK_MONOTONIC; 0: it did not.
   int64_t killed_at_nanos() const { return page_->killed_at_nanos.load(std::memory_order_acquire); }
-  // The point that it was armed with last; empty: none, or disarmed.
-  std::string armed() const;
+  // The point that it was armed with last, if it has been disarmed since, too; empty: none.
+  const std::string& last_armed() const { return last_armed_; }
   // How often it, and its children, have passed each point so far.
   std::vector<uint64_t> passings() const;
 
@@ -89,6 +89,7 @@ class CrashProcess {
 
   const CrashProgram& program_;
   CrashPage* page_;
+  std::string last_armed_;
   std::unique_ptr<ChildProcess> process_;
   pid_t pid_;
   UniqueFd pidfd_;
