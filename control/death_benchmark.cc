@@ -8,18 +8,18 @@
 
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <cstdio>
+#include <deque>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "control/process/testing/child_process.h"
 #include "control/testing/coordinator_process.h"
 #include "control/testing/rpc_client.h"
 #include "control/testing/served_directory.h"
@@ -30,38 +30,12 @@ namespace causeway {
 namespace {
 
 using testing::AgentsClient;
+using testing::ChildProcess;
 using testing::CoordinatorProcess;
 using testing::ForkedAgent;
 using testing::TestAgent;
 
 using Clock = std::chrono::steady_clock;
-
-// Processes that never sleep, until the object ends.
-class BusyProcesses {
- public:
-  explicit BusyProcesses(int count) {
-    for (int i = 0; i < count; ++i) {
-      const pid_t child = fork();
-      if (child < 0) abort();
-      if (child == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        for (volatile uint64_t turns = 0;;) turns = turns + 1;
-      }
-      children_.push_back(child);
-    }
-  }
-  ~BusyProcesses() {
-    for (const pid_t child : children_) {
-      kill(child, SIGKILL);
-      waitpid(child, nullptr, 0);
-    }
-  }
-  BusyProcesses(const BusyProcesses&) = delete;
-  BusyProcesses& operator=(const BusyProcesses&) = delete;
-
- private:
-  std::vector<pid_t> children_;
-};
 
 void Print(const char* what, std::vector<double> ms) {
   std::sort(ms.begin(), ms.end());
@@ -80,7 +54,12 @@ double KillAndWait(ForkedAgent& victim, TestAgent& witness, v1::HandoffEvent::Ev
 }
 
 void Run(const std::string& directory, int kills, int busy) {
-  const BusyProcesses busy_processes(busy);
+  std::deque<ChildProcess> busy_processes;
+  for (int i = 0; i < busy; ++i) {
+    busy_processes.emplace_back([] {
+      for (volatile uint64_t turns = 0;;) turns = turns + 1;
+    });
+  }
   CoordinatorProcess coordinator(directory, {"--ephemeral", "--log_level=error"});
   TestAgent witness(directory);
   AgentsClient witness_calls(directory, witness.token());

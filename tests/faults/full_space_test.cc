@@ -32,6 +32,7 @@ using ::testing::HasSubstr;
 
 constexpr absl::Duration kLong = absl::Minutes(1);
 constexpr size_t kFrameBytes = 64 << 10;
+
 // In a program of its own, for mounting comes before any thread.
 class FullSpaceTest : public ::testing::TestWithParam<SmallFilesystem::Kind> {
  protected:
