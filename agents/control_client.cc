@@ -36,6 +36,11 @@ absl::Status FromGrpc(const char* name, const grpc::Status& status) {
   if (code == absl::StatusCode::kDeadlineExceeded || code == absl::StatusCode::kCancelled) {
     code = absl::StatusCode::kUnavailable;
   }
+  // The coordinator's own refusals have details. This is gRPC, whose memory for messages somebody
+  // else fills at the moment.
+  if (code == absl::StatusCode::kResourceExhausted && status.error_details().empty()) {
+    code = absl::StatusCode::kUnavailable;
+  }
   absl::Status result(code, absl::StrCat(name, ": ", status.error_message()));
   if (!status.error_details().empty()) {
     result.SetPayload(kDetailsUrl, absl::Cord(status.error_details()));

@@ -20,8 +20,8 @@ namespace causeway {
 // the coordinator said, its message passed on, with the binary details as the status payload
 // "type.googleapis.com/google.rpc.Status". Besides:
 //
-// Unavailable: the coordinator is away, or did not answer in time. Whether it has acted is unknown:
-//   repeat the call with the same idempotency key.
+// Unavailable: the coordinator is away, did not answer in time, or has no memory left for calls.
+//   Whether it has acted is unknown: repeat the call with the same idempotency key.
 // FailedPrecondition: the session is fenced, or unknown to the coordinator.
 class ControlClient {
  public:

@@ -1,5 +1,6 @@
 #include "control/service/rpc_status.h"
 
+#include <google/rpc/error_details.pb.h>
 #include <google/rpc/status.pb.h>
 #include <grpcpp/support/error_details.h>
 #include <grpcpp/support/status.h>
@@ -15,6 +16,13 @@ namespace {
 // gRPC's peers accept headers of 8 KiB in all; the message travels twice where there are details.
 constexpr size_t kMaxMessageBytes = 2048;
 constexpr size_t kMaxDetailBytes = 3072;
+
+// A limit that has no resource of its own.
+google::rpc::QuotaFailure OfTheCoordinator() {
+  google::rpc::QuotaFailure detail;
+  detail.add_violations()->set_subject("causeway.v1.Coordinator");
+  return detail;
+}
 
 std::string Cut(absl::string_view message) {
   if (message.size() <= kMaxMessageBytes) return std::string(message);
@@ -35,6 +43,9 @@ grpc::Status ToRpcStatus(const absl::Status& status) {
     detail->set_value(std::string(payload));
   });
   grpc::Status plain(static_cast<grpc::StatusCode>(rich.code()), rich.message());
+  if (status.code() == absl::StatusCode::kResourceExhausted && rich.details().empty()) {
+    rich.add_details()->PackFrom(OfTheCoordinator());
+  }
   if (rich.details().empty()) return plain;
   grpc::Status detailed;
   return grpc::SetErrorDetails(rich, &detailed).ok() ? detailed : plain;

@@ -34,6 +34,25 @@ TEST(RpcStatus, WithoutDetailsIsPlain) {
   EXPECT_EQ(status.error_details(), "");
 }
 
+// Not so of one code: gRPC itself uses it, too.
+TEST(RpcStatus, OfALimitHasADetailAtLeast) {
+  for (const absl::Status& limit :
+       {absl::ResourceExhaustedError("max_calls_per_agent"),
+        // Its own detail is too long to travel.
+        WithDetail(absl::ResourceExhaustedError(std::string(100'000, 'x')),
+                   {.resource_type = "causeway.v1.Lane", .resource_name = "7"})}) {
+    const grpc::Status status = ToRpcStatus(limit);
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+    google::rpc::Status rich;
+    ASSERT_TRUE(grpc::ExtractErrorDetails(status, &rich).ok());
+    google::rpc::QuotaFailure detail;
+    ASSERT_EQ(rich.details_size(), 1);
+    ASSERT_TRUE(rich.details(0).UnpackTo(&detail));
+    EXPECT_EQ(detail.violations(0).subject(), "causeway.v1.Coordinator");
+    EXPECT_LT(status.error_message().size() + status.error_details().size(), 8192u);
+  }
+}
+
 TEST(RpcStatus, LeavesOutPayloadsThatAreNoDetails) {
   absl::Status status = absl::InternalError("x");
   status.SetPayload("elsewhere/secret", absl::Cord("y"));

@@ -27,10 +27,12 @@ absl::Status FromRpcStatus(const grpc::Status& status) {
 }
 
 // A channel of its own: connections that earlier coordinators of the directory closed are not
-// tried.
+// tried. One that was lost is made anew as soon as an agent's would be.
 std::shared_ptr<grpc::Channel> NewChannel(const std::string& socket) {
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 50);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 500);
   return grpc::CreateCustomChannel("unix:" + socket, grpc::InsecureChannelCredentials(), arguments);
 }
 

@@ -4,6 +4,7 @@
 //   calls N       N calls from many threads at once
 //   big N         N calls of 100 MiB each, all at once
 //   streams N     tries to open readers of N streams
+//   compute N     makes no call, and has as many threads busy as for calls, for N milliseconds
 //   unread N      opens and closes N readers of a lane that it writes, and never reads what it is
 //                 told about it
 
@@ -22,6 +23,8 @@
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "control/testing/rpc_client.h"
 #include "control/testing/test_agent.h"
 
@@ -78,6 +81,7 @@ class Flooder {
     if (command == "big") SendBig(count, answers);
     if (command == "streams") OpenStreams(count, answers);
     if (command == "unread") Unread(count, answers);
+    if (command == "compute") Compute(absl::Milliseconds(count));
     return answers.Text();
   }
 
@@ -134,6 +138,17 @@ class Flooder {
       close.set_reader_id(opened->reader_id());
       answers.Add(calls_.CloseReader(close));
     }
+  }
+
+  static void Compute(absl::Duration time) {
+    const absl::Time end = absl::Now() + time;
+    std::vector<std::thread> threads;
+    for (int i = 0; i < kThreads; ++i) {
+      threads.emplace_back([end] {
+        while (absl::Now() < end) continue;
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
   }
 
   const std::string directory_;
