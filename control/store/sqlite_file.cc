@@ -6,12 +6,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -33,6 +35,9 @@ constexpr int64_t kMinFileBytes = 512;
 // How long to wait for a lock: a reader of a backup is done soon, and the locks of a coordinator
 // that was killed go when the kernel has taken it apart.
 constexpr int kBusyTimeoutMs = 1000;
+
+// SQLite writes less than 128 KiB at a time.
+constexpr int kCopyBytes = 64 * 1024;
 
 // OK if there is something at `path` that may be a state file, NotFound if there is nothing.
 absl::Status CheckIsFile(const std::string& path) {
@@ -210,6 +215,27 @@ absl::Status CheckLength(SqliteDatabase& database) {
                                           ": it was truncated; restore it from a backup"));
 }
 
+// Writes the log over itself, byte for byte, and syncs it. If the process before this one died
+// after a failed sync, the log has pages that the kernel believes clean and the disk never got: no
+// sync of it proves anything before they are written anew. Without this, a loss of power could
+// bring back a log that ends sooner than what this process found, and has moved into the file in
+// part.
+absl::Status WriteLogAnew(SqliteDatabase& database) {
+  sqlite3_file* log = nullptr;
+  int code = sqlite3_file_control(database.get(), "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+  sqlite3_int64 bytes = 0;
+  if (code == SQLITE_OK) code = log->pMethods->xFileSize(log, &bytes);
+  std::vector<char> buffer(kCopyBytes);
+  for (sqlite3_int64 done = 0; code == SQLITE_OK && done < bytes;) {
+    const int some = static_cast<int>(std::min<sqlite3_int64>(bytes - done, kCopyBytes));
+    code = log->pMethods->xRead(log, buffer.data(), some, done);
+    if (code == SQLITE_OK) code = log->pMethods->xWrite(log, buffer.data(), some, done);
+    done += some;
+  }
+  if (code == SQLITE_OK) code = log->pMethods->xSync(log, SQLITE_SYNC_NORMAL);
+  return code == SQLITE_OK ? absl::OkStatus() : database.Error(code, "write the log of");
+}
+
 absl::Status SetUp(SqliteDatabase& database) {
   for (const char* sql : {
            "PRAGMA synchronous = FULL",
@@ -226,30 +252,21 @@ absl::Status SetUp(SqliteDatabase& database) {
   if (*mode != "wal") {
     return absl::InternalError(absl::StrCat(database.path(), " is in journal mode ", *mode));
   }
-  // From the log into the file, synced, now. If the process before this one died after a failed
-  // sync, the log may end with pages that the kernel believes clean and the disk never got. What is
-  // committed next must not come after them: a hole in the log hides all that follows it.
+  // From the log into the file, so that the log begins anew.
   const int code = sqlite3_wal_checkpoint_v2(database.get(), "main", SQLITE_CHECKPOINT_TRUNCATE,
                                              nullptr, nullptr);
   if (code != SQLITE_OK) return database.Error(code, "write");
   return absl::OkStatus();
 }
 
-}  // namespace
-
-absl::StatusOr<SqliteDatabase> OpenStateFile(const std::string& path) {
-  absl::Status status = CheckIsFile(path);
-  if (absl::IsNotFound(status)) status = CreateStateFile(path);
-  if (!status.ok()) return status;
-
+// Opens the file, locks it, reads its log and checks it all. Closing leaves file and log as they
+// are; an empty log may be removed.
+absl::StatusOr<SqliteDatabase> OpenChecked(const std::string& path, bool has_log) {
   absl::StatusOr<SqliteDatabase> database = SqliteDatabase::Open(path);
   if (!database.ok()) return database.status();
-  if (status = CheckHeader(*database); !status.ok()) return status;
-
+  absl::Status status = CheckHeader(*database);
+  if (!status.ok()) return status;
   sqlite3* const connection = database->get();
-  // Until everything is checked, closing must leave the file as it is, and so its log. An empty log
-  // may be removed.
-  const bool has_log = FileBytes(path + "-wal") > 0;
   sqlite3_db_config(connection, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, has_log, nullptr);
   // The file is input: nothing that its schema says is run.
   sqlite3_db_config(connection, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
@@ -265,9 +282,30 @@ absl::StatusOr<SqliteDatabase> OpenStateFile(const std::string& path) {
   // With a log, the end of the file may be in there, and the file have a part of it.
   if (!has_log) status = CheckLength(*database);
   if (!status.ok()) return status;
+  return database;
+}
+
+}  // namespace
+
+absl::StatusOr<SqliteDatabase> OpenStateFile(const std::string& path) {
+  absl::Status status = CheckIsFile(path);
+  if (absl::IsNotFound(status)) status = CreateStateFile(path);
+  if (!status.ok()) return status;
+
+  const bool has_log = FileBytes(path + "-wal") > 0;
+  absl::StatusOr<SqliteDatabase> database = OpenChecked(path, has_log);
+  if (!database.ok()) return database.status();
+  if (has_log) {
+    if (status = WriteLogAnew(*database); !status.ok()) return status;
+    // The kernel may have dropped pages between the two, and have read them from the disk for the
+    // second. What counts is what the log says now.
+    database = absl::UnknownError("closed");
+    database = OpenChecked(path, has_log);
+    if (!database.ok()) return database.status();
+  }
   if (status = SetUp(*database); !status.ok()) return status;
   if (status = CheckLength(*database); !status.ok()) return status;
-  sqlite3_db_config(connection, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, nullptr);
+  sqlite3_db_config(database->get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, nullptr);
   return database;
 }
 
