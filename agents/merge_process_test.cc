@@ -160,6 +160,8 @@ TEST_F(MergeProcessTest, AKilledWriterLeavesTheMerge) {
   EXPECT_EQ(writers[0]->ReadLine(), "ok");
   for (int i = 1; i < 3; ++i) writers[i]->Send("write " + std::to_string(kFrames) + " 64 0");
   ReadUntil(5000);
+  // It may have had no processor yet.
+  while (next_.size() < 3 && !HasFailure()) ReadUntil(frames_ + 1);
   writers[0]->Kill();
   for (int i = 1; i < 3; ++i) writers[i]->Send("close");
   while (ReadOne()) {

@@ -183,6 +183,7 @@ Refusal LaneWriter::Roll(uint64_t length) {
     return Refusal::kDamaged;
   }
   CAUSEWAY_CRASH_POINT("writer.roll.begun");
+  if (patience_.has_value()) patience_->over = patience_->ends_at.HasPassed();
   const uint64_t held_before = segments_.held_bytes();
   segments_refused_.Add(segments_.AdoptReady(/*aside=*/IsPatient(length) && patience_->sets_aside));
   if (segments_.held_bytes() > held_before) lap_put_off_until_.reset();
@@ -258,7 +259,7 @@ void LaneWriter::FreeLeftSegments() {
 }
 
 bool LaneWriter::IsPatient(uint64_t length) const {
-  return patience_.has_value() && !patience_->ends_at.HasPassed() && segments_.ReadersHold(length);
+  return patience_.has_value() && !patience_->over && segments_.ReadersHold(length);
 }
 
 void LaneWriter::AskForMore(uint64_t length) {
@@ -269,6 +270,7 @@ void LaneWriter::AskForMore(uint64_t length) {
                  .prepares_at = Deadline::After(options_.grow_patience / 2),
                  .prepared = !grown,
                  .sets_aside = grown};
+    patience_->over = patience_->ends_at.HasPassed();
   }
   if (!IsPatient(length)) {
     if (!segments_.RequestFor(length)) return;

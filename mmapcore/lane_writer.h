@@ -441,6 +441,8 @@ class LaneWriter final : private QuietLane {
     Deadline prepares_at;     // when it asks for what it is then to grow by
     bool prepared = false;    // it is to have twice what it had
     bool sets_aside = false;  // what comes before ends_at
+    // Looked at once in each attempt: what is set aside in one must not be asked for in the same.
+    bool over = false;
   };
   std::optional<Patience> patience_;  // none: it is not full, or not so large
   SpinBudget budget_;

@@ -100,6 +100,7 @@ TEST(Listener, WithoutADescriptorConnectionsAreRefusedAndTheNextOneIsAccepted) {
               const rlim_t before = limit.rlim_cur;
               Listening listening(socket);
               listening.AwaitConnected(1);
+              listening.Settle();  // Its descriptor is closed.
               const UniqueFd refused[] = {
                   UniqueFd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0)),
                   UniqueFd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0))};
