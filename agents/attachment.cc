@@ -181,7 +181,8 @@ void Attachment::Run() {
     // number. Rounded up, so as not to wake just before the time has come.
     const int64_t wait_ms =
         std::clamp<int64_t>(absl::ToInt64Milliseconds(until - absl::Now()), -1, 3'600'000) + 1;
-    std::array<pollfd, 2> fds = {{{wake_.get(), POLLIN, 0}, {-1, POLLIN, 0}}};
+    std::array<pollfd, 3> fds = {
+        {{wake_.get(), POLLIN, 0}, {-1, POLLIN, 0}, {options_.polled_fd, POLLIN, 0}}};
     if (own_connection() != nullptr) fds[1].fd = own_connection()->fd();
     poll(fds.data(), fds.size(), static_cast<int>(wait_ms));
     if (fds[0].revents != 0) {
@@ -191,7 +192,9 @@ void Attachment::Run() {
     // Taken before the events are: what had arrived when a task was added is then read before it
     // runs.
     TakeTasks();
-    if (own_connection() == nullptr || Drain()) RunTasks();
+    const bool drained = own_connection() == nullptr || Drain();
+    if (fds[2].revents != 0) callbacks_.on_polled();
+    if (drained) RunTasks();
   }
   TakeTasks();
   RunTasks();

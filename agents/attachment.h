@@ -42,6 +42,7 @@ class Attachment {
     absl::Duration attach_timeout;
     absl::Duration greeting_timeout;  // a coordinator that has accepted, but does not answer
     absl::Duration max_pause;
+    int polled_fd = -1;  // the owner's, polled for reading besides; negative: none
   };
 
   // All are called from the attachment's thread. None may destroy the attachment.
@@ -54,6 +55,9 @@ class Attachment {
     std::function<void(const absl::Status&)> on_lost;
     // The coordinator does not know the session any more, or refuses it for good.
     std::function<void(const absl::Status&)> on_refused;
+    // `polled_fd` is readable. After the events that had arrived, also while the coordinator is
+    // away.
+    std::function<void()> on_polled;
   };
 
   // Does nothing yet, so that callbacks may refer to the result.

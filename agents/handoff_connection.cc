@@ -18,7 +18,8 @@ namespace {
 
 bool CarriesDescriptor(v1::HandoffEvent::EventCase event) {
   return event == v1::HandoffEvent::kDescriptorGranted ||
-         event == v1::HandoffEvent::kReaderJoined || event == v1::HandoffEvent::kLaneOpened;
+         event == v1::HandoffEvent::kReaderJoined || event == v1::HandoffEvent::kLaneOpened ||
+         event == v1::HandoffEvent::kWriterProcess;
 }
 
 }  // namespace
@@ -72,6 +73,8 @@ absl::StatusOr<std::optional<HandoffMessage>> HandoffConnection::Receive() const
   message.fd = std::move(datagram->descriptor);
   const bool expected = CarriesDescriptor(message.event.event_case());
   if (expected && !message.fd.valid()) return Malformed("its descriptor is missing");
+  // What a newer coordinator says may have one.
+  if (message.event.event_case() == v1::HandoffEvent::EVENT_NOT_SET) message.fd.Reset();
   if (!expected && message.fd.valid()) {
     return Malformed("it carries a descriptor that it has no use for");
   }

@@ -82,6 +82,22 @@ TEST_F(HandoffConnectionTest, ADescriptorWithoutUseIsRefusedAndClosed) {
   EXPECT_EQ(OpenDescriptors(), before);
 }
 
+// A newer coordinator's: nothing that this one could obey.
+TEST_F(HandoffConnectionTest, AnUnknownEventIsHandedOnWithoutItsDescriptor) {
+  const int before = OpenDescriptors();
+  {
+    UniqueFd file(memfd_create("new", MFD_CLOEXEC));
+    v1::HandoffEvent event;
+    event.GetReflection()->MutableUnknownFields(&event)->AddLengthDelimited(1000, "");
+    Say(event, file.get());
+  }
+  const absl::StatusOr<std::optional<HandoffMessage>> message = connection_.Receive();
+  ASSERT_TRUE(message.ok() && message->has_value()) << message.status();
+  EXPECT_EQ((*message)->event.event_case(), v1::HandoffEvent::EVENT_NOT_SET);
+  EXPECT_FALSE((*message)->fd.valid());
+  EXPECT_EQ(OpenDescriptors(), before);
+}
+
 TEST_F(HandoffConnectionTest, SeveralDescriptorsAreRefusedAndClosed) {
   const int before = OpenDescriptors();
   UniqueFd first(memfd_create("a", MFD_CLOEXEC));

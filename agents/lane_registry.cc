@@ -98,6 +98,9 @@ void LaneRegistry::ObeyNow(HandoffMessage message) {
       return ObeyLaneOpened(std::move(message));
     case v1::HandoffEvent::kLaneEnded:
       return ObeyLaneEnded(std::move(message));
+    case v1::HandoffEvent::kWriterProcess:
+      return writer_watch_.Watch(message.event.writer_process().session_id(),
+                                 std::move(message.fd));
     case v1::HandoffEvent::kFileBrought:
       return ObeyBrought(message.event.file_brought());
     default:
@@ -112,6 +115,7 @@ void LaneRegistry::ObeySnapshot() {
   absl::flat_hash_map<uint64_t, std::vector<uint64_t>> readers_of_lane;
   absl::flat_hash_map<uint64_t, std::vector<uint64_t>> lanes_of_reader;
   absl::flat_hash_set<uint64_t> granted_files;
+  writer_watch_.Restart();
   for (HandoffMessage& message : events) {
     if (message.event.has_reader_joined()) {
       const v1::ReaderJoined& joined = message.event.reader_joined();
@@ -149,7 +153,10 @@ void LaneRegistry::ObeySnapshot() {
     keep(readers_, readers, unknown_readers);
   }
   for (const auto& [id, writer] : writers) writer.lanes->KeepOnly(readers_of_lane[id]);
-  for (const auto& [id, reader] : readers) reader.lanes->KeepOnly(lanes_of_reader[id]);
+  for (const auto& [id, reader] : readers) {
+    reader.lanes->KeepOnly(lanes_of_reader[id]);
+    writer_watch_.KeepOnly(id, lanes_of_reader[id]);
+  }
   for (const auto& [id, writer] : unknown_writers) FenceUnknown("lane", id, *writer.lanes);
   for (const auto& [id, reader] : unknown_readers) FenceUnknown("reader", id, *reader.lanes);
   CAUSEWAY_CRASH_POINT("agent.snapshot.obeyed");
@@ -256,6 +263,7 @@ void LaneRegistry::ObeyLaneOpened(HandoffMessage message) {
   }
   if (!status.ok()) return Reject(absl::StrCat(opened.label(), ": ", status.message()));
   CAUSEWAY_CRASH_POINT("agent.lane.opened");
+  writer_watch_.Follow(opened.writer_session_id(), {opened.reader_id(), opened.lane_id()});
   tell_({.kind = AgentEvent::Kind::kLaneOpened,
          .lane_id = opened.lane_id(),
          .reader_id = opened.reader_id(),
@@ -273,14 +281,30 @@ void LaneRegistry::ObeyLaneEnded(HandoffMessage message) {
   if (!cause.has_value()) {
     return Reject(absl::StrFormat("end of lane %d with cause %d", ended.lane_id(), ended.cause()));
   }
+  const WriterWatch::FollowedLane lane = {ended.reader_id(), ended.lane_id()};
+  if (writer_watch_.Forget(lane)) {
+    lanes->EndLane(lane.lane_id, *cause);  // Told already; but now it can be given back.
+  } else {
+    EndLane(*lanes, lane, *cause);
+  }
+}
+
+void LaneRegistry::ObeyDeaths() {
+  for (const WriterWatch::FollowedLane& lane : writer_watch_.TakeDead()) {
+    const std::shared_ptr<ReaderLanes> lanes = FindReader(lane.reader_id);
+    if (lanes != nullptr) EndLane(*lanes, lane, EndCause::kDied);
+  }
+}
+
+void LaneRegistry::EndLane(ReaderLanes& lanes, WriterWatch::FollowedLane lane, EndCause cause) {
   CAUSEWAY_CRASH_POINT("agent.lane.ends");
-  lanes->EndLane(ended.lane_id(), *cause);
+  lanes.EndLane(lane.lane_id, cause);
   CAUSEWAY_CRASH_POINT("agent.lane.ended");
   tell_({.kind = AgentEvent::Kind::kLaneEnded,
-         .lane_id = ended.lane_id(),
-         .reader_id = ended.reader_id(),
-         .text = absl::StrFormat("lane %d for reader %d: %s", ended.lane_id(), ended.reader_id(),
-                                 EndCauseName(*cause))});
+         .lane_id = lane.lane_id,
+         .reader_id = lane.reader_id,
+         .text = absl::StrFormat("lane %d for reader %d: %s", lane.lane_id, lane.reader_id,
+                                 EndCauseName(cause))});
 }
 
 void LaneRegistry::ObeyBrought(const v1::FileBrought& brought) {
@@ -348,6 +372,7 @@ void LaneRegistry::RemoveReader(uint64_t reader_id, uint64_t file_id) {
   absl::MutexLock lock(&mutex_);
   readers_.erase(reader_id);
   taken_files_.erase(file_id);
+  writer_watch_.ForgetReader(reader_id);
 }
 
 std::shared_ptr<WriterLane> LaneRegistry::FindWriter(uint64_t lane_id) const {

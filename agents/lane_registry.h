@@ -23,6 +23,7 @@
 #include "agents/handoff_connection.h"
 #include "agents/reader_lanes.h"
 #include "agents/writer_lane.h"
+#include "agents/writer_watch.h"
 #include "mmapcore/mapped_file.h"
 
 namespace causeway {
@@ -52,6 +53,12 @@ class LaneRegistry {
 
   // Obeys one event. One that makes no sense is told, and changes nothing.
   void Obey(HandoffMessage message);
+
+  // To be polled for reading, besides the connection: then ObeyDeaths() has something to do.
+  // Negative: nothing comes that way.
+  int deaths_fd() const { return writer_watch_.fd(); }
+  // Ends the lanes of writers whose processes have ended.
+  void ObeyDeaths();
 
   // Adds what was opened, and obeys what was kept for it. `file_id`: the file that was taken for
   // it.
@@ -125,6 +132,7 @@ class LaneRegistry {
   void ObeyReaderLeft(HandoffMessage message);
   void ObeyLaneOpened(HandoffMessage message);
   void ObeyLaneEnded(HandoffMessage message);
+  void EndLane(ReaderLanes& lanes, WriterWatch::FollowedLane lane, EndCause cause);
   void ObeyBrought(const v1::FileBrought& brought);
   void ObeyKept();
   bool Keep(HandoffMessage& message);
@@ -133,6 +141,7 @@ class LaneRegistry {
   }
 
   const Tell tell_;
+  WriterWatch writer_watch_;
 
   // Of the events' thread: the events of a snapshot that is not complete.
   std::optional<std::vector<HandoffMessage>> snapshot_;

@@ -2,11 +2,14 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "agents/testing/child_process.h"
 #include "agents/testing/local_stream.h"
 #include "gtest/gtest.h"
 #include "mmapcore/segment_format.h"
@@ -74,6 +77,21 @@ class LaneRegistryTest : public ::testing::Test {
     opened.mutable_cursor()->set_length(kHeaderPageBytes);
     opened.mutable_cursor()->set_offset(cursor_page * kHeaderPageBytes);
     message.fd = Duplicate(stream_.lane_file(lane_id).fd());
+    return message;
+  }
+
+  HandoffMessage WriterProcess(uint64_t session_id, const ChildProcess& process) {
+    HandoffMessage message;
+    message.event.mutable_writer_process()->set_session_id(session_id);
+    message.fd.Reset(static_cast<int>(syscall(SYS_pidfd_open, process.pid(), 0)));
+    return message;
+  }
+
+  HandoffMessage Ended(v1::EndCause cause) {
+    HandoffMessage message;
+    message.event.mutable_lane_ended()->set_reader_id(7);
+    message.event.mutable_lane_ended()->set_lane_id(1);
+    message.event.mutable_lane_ended()->set_cause(cause);
     return message;
   }
 
@@ -180,20 +198,57 @@ TEST_F(LaneRegistryTest, LanesAreFollowedAndEnded) {
   ASSERT_EQ(ftruncate(stream_.cursor_file(7).fd(), 2 * kHeaderPageBytes), 0);
   registry_.Obey(Opened(1, 1));
   EXPECT_EQ(lanes_->lanes(), 1u);
-  HandoffMessage ended;
-  ended.event.mutable_lane_ended()->set_reader_id(7);
-  ended.event.mutable_lane_ended()->set_lane_id(1);
-  registry_.Obey(std::move(ended));  // Without a cause: no end.
+  registry_.Obey(Ended(v1::END_CAUSE_UNSPECIFIED));  // No end.
   EXPECT_EQ(told_, (Kinds{AgentEvent::Kind::kLaneOpened, AgentEvent::Kind::kRejected}));
-  HandoffMessage died;
-  died.event.mutable_lane_ended()->set_reader_id(7);
-  died.event.mutable_lane_ended()->set_lane_id(1);
-  died.event.mutable_lane_ended()->set_cause(v1::END_CAUSE_DIED);
-  registry_.Obey(std::move(died));
+  registry_.Obey(Ended(v1::END_CAUSE_DIED));
   const absl::StatusOr<Delivery> next = lanes_->Next(kLong);
   ASSERT_TRUE(next.ok()) << next.status();
   EXPECT_EQ(next->kind, Delivery::Kind::kEnded);
   EXPECT_EQ(next->end_cause, EndCause::kDied);
+}
+
+TEST_F(LaneRegistryTest, AWritersDeathEndsItsLaneBeforeTheCoordinatorSaysSo) {
+  registry_.AddReader(7, kCursorFile, lanes_);
+  ASSERT_EQ(ftruncate(stream_.cursor_file(7).fd(), 2 * kHeaderPageBytes), 0);
+  ChildProcess writer({"/bin/cat"});
+  registry_.Obey(WriterProcess(3, writer));
+  HandoffMessage opened = Opened(1, 1);
+  opened.event.mutable_lane_opened()->set_writer_session_id(3);
+  registry_.Obey(std::move(opened));
+  registry_.ObeyDeaths();
+  EXPECT_EQ(told_, Kinds{AgentEvent::Kind::kLaneOpened});
+  writer.Kill();
+  registry_.ObeyDeaths();
+  const Kinds ended = {AgentEvent::Kind::kLaneOpened, AgentEvent::Kind::kLaneEnded};
+  EXPECT_EQ(told_, ended);
+  const absl::StatusOr<Delivery> next = lanes_->Next(kLong);
+  ASSERT_TRUE(next.ok()) << next.status();
+  EXPECT_EQ(next->kind, Delivery::Kind::kEnded);
+  EXPECT_EQ(next->end_cause, EndCause::kDied);
+  EXPECT_EQ(stream_.released(), std::vector<uint64_t>{1});
+  // The coordinator refused that, for it did not know. Now it will take it.
+  registry_.Obey(Ended(v1::END_CAUSE_DIED));
+  EXPECT_EQ(told_, ended);
+  EXPECT_EQ(stream_.released(), (std::vector<uint64_t>{1, 1}));
+}
+
+// Its number may be another's by now.
+TEST_F(LaneRegistryTest, AWriterThatTheSnapshotDoesNotNameIsNotWatched) {
+  registry_.AddReader(7, kCursorFile, lanes_);
+  ASSERT_EQ(ftruncate(stream_.cursor_file(7).fd(), 2 * kHeaderPageBytes), 0);
+  ChildProcess writer({"/bin/cat"});
+  registry_.Obey(WriterProcess(3, writer));
+  for (const bool resumed : {false, true}) {
+    registry_.Connected(resumed);
+    registry_.Obey(Granted(kCursorFile));
+    HandoffMessage opened = Opened(1, 1);
+    opened.event.mutable_lane_opened()->set_writer_session_id(3);
+    registry_.Obey(std::move(opened));
+    registry_.Obey(SnapshotDone());
+  }
+  writer.Kill();
+  registry_.ObeyDeaths();
+  EXPECT_FALSE(lanes_->Lags().at(0).ended);
 }
 
 TEST_F(LaneRegistryTest, ALaneThatTheSnapshotDoesNotNameHasEnded) {

@@ -98,11 +98,13 @@ absl::Status Session::Start() {
        .name = options_.name,
        .attach_timeout = options_.attach_timeout,
        .greeting_timeout = options_.rpc_timeout,
-       .max_pause = options_.max_reattach_pause},
+       .max_pause = options_.max_reattach_pause,
+       .polled_fd = registry_.deaths_fd()},
       {.on_welcome = [this](const v1::Welcome& welcome) { return OnWelcome(welcome); },
        .on_event = [this](HandoffMessage message) { return OnEvent(std::move(message)); },
        .on_lost = [this](const absl::Status& why) { OnLost(why); },
-       .on_refused = [this](const absl::Status& why) { OnRefused(why); }});
+       .on_refused = [this](const absl::Status& why) { OnRefused(why); },
+       .on_polled = [this] { registry_.ObeyDeaths(); }});
   if (!attachment.ok()) return attachment.status();
   attachment_ = *std::move(attachment);
   return attachment_->Start();

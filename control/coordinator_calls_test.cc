@@ -11,6 +11,7 @@
 
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
+#include "control/process/incarnation.h"
 #include "control/testing/coordinator_process.h"
 #include "control/testing/rpc_client.h"
 #include "control/testing/served_directory.h"
@@ -120,7 +121,11 @@ TEST_F(CoordinatorCallsTest, HandsDescriptorsOverBeforeItAnswers) {
   granted = reader.Receive();
   EXPECT_EQ(granted.event.descriptor_granted().file_id(), opened->file_id());
   EXPECT_EQ(RightsOf(granted.descriptor), O_RDWR);
+  const ReceivedEvent process = reader.Receive();
+  EXPECT_EQ(process.event.writer_process().session_id(), writer.session_id());
+  EXPECT_FALSE(HasExited(process.descriptor.get()));  // It is of this process.
   const ReceivedEvent lane_opened = reader.Receive();
+  EXPECT_EQ(lane_opened.event.lane_opened().writer_session_id(), writer.session_id());
   EXPECT_EQ(lane_opened.event.lane_opened().lane_id(), lane->lane_id());
   EXPECT_EQ(lane_opened.event.lane_opened().reader_id(), opened->reader_id());
   EXPECT_EQ(RightsOf(lane_opened.descriptor), O_RDONLY);

@@ -21,6 +21,10 @@ class ExitWatch {
   // ResourceExhausted: fs.epoll.max_user_watches. It is tried again, until it succeeds.
   virtual absl::Status Watch(uint64_t session_id, UniqueFd pidfd) = 0;
 
+  // Another descriptor of the process that is waited for. Absent: it is not waited for, or has been
+  // reported, or no descriptor is left.
+  virtual UniqueFd Pidfd(uint64_t session_id) = 0;
+
   // Waits no more. Not watched: nothing.
   virtual void Forget(uint64_t session_id) = 0;
 };

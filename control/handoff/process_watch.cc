@@ -1,5 +1,6 @@
 #include "control/handoff/process_watch.h"
 
+#include <fcntl.h>
 #include <sys/epoll.h>
 
 #include <utility>
@@ -28,6 +29,13 @@ absl::Status ProcessWatch::WatchLocked(uint64_t session_id, Subject& subject) {
   if (!watch.ok()) return watch.status();
   subject.watch = *watch;
   return absl::OkStatus();
+}
+
+UniqueFd ProcessWatch::Pidfd(uint64_t session_id) {
+  absl::MutexLock lock(&mutex_);
+  const auto found = subjects_.find(session_id);
+  if (found == subjects_.end()) return UniqueFd();
+  return UniqueFd(fcntl(found->second.pidfd.get(), F_DUPFD_CLOEXEC, 0));
 }
 
 void ProcessWatch::Retry() {

@@ -33,6 +33,7 @@ class ProcessWatch : public ExitWatch {
   ProcessWatch& operator=(const ProcessWatch&) = delete;
 
   absl::Status Watch(uint64_t session_id, UniqueFd pidfd) override;
+  UniqueFd Pidfd(uint64_t session_id) override;
   // A call of `on_exit` that has begun may still run.
   void Forget(uint64_t session_id) override;
 

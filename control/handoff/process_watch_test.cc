@@ -92,6 +92,18 @@ TEST_F(ProcessWatchTest, ReportsAProcessThatCouldNotBeWatchedAtFirst) {
   EXPECT_EQ(WaitForExits(1)[7], 1);
 }
 
+TEST_F(ProcessWatchTest, LendsTheDescriptorOfAProcessThatLives) {
+  ChildProcess child;
+  EXPECT_FALSE(watch_.Pidfd(7).valid());
+  ASSERT_TRUE(watch_.Watch(7, PidfdOf(child)).ok());
+  const UniqueFd pidfd = watch_.Pidfd(7);
+  EXPECT_FALSE(HasExited(pidfd.get()));
+  child.Kill();
+  WaitForExits(1);
+  EXPECT_TRUE(HasExited(pidfd.get()));
+  EXPECT_FALSE(watch_.Pidfd(7).valid());
+}
+
 TEST_F(ProcessWatchTest, DoesNotReportWhatItWasToldToForget) {
   ChildProcess child;
   ASSERT_TRUE(watch_.Watch(7, PidfdOf(child)).ok());

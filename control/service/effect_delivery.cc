@@ -47,6 +47,10 @@ void EffectDelivery::DeliverOne(const SendEvent& effect) {
     return;
   }
   UniqueFd descriptor;
+  if (event.has_writer_process()) {
+    descriptor = parts_.processes->Pidfd(event.writer_process().session_id());
+    if (!descriptor.valid()) return;  // Readers hear of its death from the coordinator alone.
+  }
   if (effect.descriptor_file_id != 0) {
     absl::StatusOr<UniqueFd> opened =
         parts_.files->Open(effect.descriptor_file_id, effect.descriptor_protection);
@@ -63,6 +67,11 @@ void EffectDelivery::DeliverOne(const SendEvent& effect) {
     descriptor = *std::move(opened);
     CAUSEWAY_CRASH_POINT("coordinator.handoff.descriptor_opened");
   }
+  Send(effect, event, std::move(descriptor));
+}
+
+void EffectDelivery::Send(const SendEvent& effect, const v1::HandoffEvent& event,
+                          UniqueFd descriptor) {
   const absl::Status sent =
       parts_.handoff->Send(effect.connection_id, event, std::move(descriptor));
   if (absl::IsNotFound(sent)) {

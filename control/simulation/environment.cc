@@ -20,6 +20,8 @@ const char* NameOf(PlantedBug bug) {
       return "stopped, found dead";
     case PlantedBug::kExitUnheard:
       return "exit unheard";
+    case PlantedBug::kPidfdOfAnother:
+      return "pidfd of another";
     case PlantedBug::kNotBacked:
       return "not backed";
     case PlantedBug::kRemovesNothing:

@@ -23,13 +23,14 @@ enum class PlantedBug {
   kSuspicionIsProof,    // a process that stands still is taken for dead
   kStoppedFoundDead,    // so it is by the next coordinator
   kExitUnheard,         // a process ends and nobody hears of it
+  kPidfdOfAnother,      // readers get the pidfd of another process than the writer's
   kNotBacked,           // the last page of a grant is a hole
   kRemovesNothing,      // retired files stay
   kAlwaysTruncates,     // a file is cut under those who still have it mapped
   kEventsOvertake,      // an event to an agent passes the one before it
   kReturnsUnnamed,      // a return does not say of which grant it is
 };
-inline constexpr int kPlantedBugs = 12;  // kNone apart
+inline constexpr int kPlantedBugs = 13;  // kNone apart
 const char* NameOf(PlantedBug bug);
 
 // The same numbers for the same seed, on any machine.

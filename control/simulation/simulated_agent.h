@@ -39,6 +39,7 @@ struct Belief {
   struct Followed {
     uint64_t file_id = 0;
     uint64_t cursor_offset = 0;
+    uint64_t writer_session_id = 0;
     bool ended = false;
     bool released = false;  // ReleaseLane was called
     bool told = false;      // in the last snapshot
@@ -62,6 +63,7 @@ struct Belief {
   std::map<uint64_t, Reader> readers;
   std::map<std::pair<uint64_t, uint64_t>, Followed> followed;  // by reader and lane
   std::set<std::pair<uint64_t, uint64_t>> released;            // late snapshots may name them
+  std::set<uint64_t> watched;                                  // sessions whose pidfds it has
   std::set<uint64_t> closed_readers;                           // late events may speak of them
   std::map<uint64_t, uint64_t> roster_versions;                // by lane
   std::map<std::pair<uint64_t, uint64_t>, uint64_t> rosters;   // cursor file by lane and reader
@@ -109,6 +111,7 @@ class SimulatedAgent {
   void OnDescriptor(const v1::DescriptorGranted& granted);
   void OnReaderJoined(const v1::ReaderJoined& joined);
   void OnReaderLeft(const v1::ReaderLeft& left);
+  void OnWriterProcess(const v1::WriterProcess& process, const Thing& pidfd);
   void OnLaneOpened(const v1::LaneOpened& opened);
   void OnLaneEnded(const v1::LaneEnded& ended);
   void OnSnapshotDone();
@@ -129,6 +132,8 @@ class SimulatedAgent {
   void OpenReader(const std::string& stream, const std::string& key);
   void CloseReader(uint64_t reader_id);
   void ReleaseLane(uint64_t reader_id, uint64_t lane_id);
+  // Whether the kernel says that its writer is dead.
+  bool HasDied(const Belief::Followed& followed) const;
   void BringFile();
   void OpenSplit();
   void TakeExtent();

@@ -275,13 +275,18 @@ void SimulatedAgent::UseReaders() {
   if (belief_->readers.empty() || choices.OneIn(6))
     return OpenReader(StreamName(choices), NewKey());
   for (auto& [key, followed] : belief_->followed) {
-    if (followed.ended && !followed.released && belief_->readers.contains(key.first) &&
-        choices.OneIn(2)) {
+    if ((followed.ended || HasDied(followed)) && !followed.released &&
+        belief_->readers.contains(key.first) && choices.OneIn(2)) {
       return ReleaseLane(key.first, key.second);
     }
   }
   const auto& [reader_id, reader] = Any(choices, belief_->readers);
   if (!reader.closing && choices.OneIn(4)) CloseReader(reader_id);
+}
+
+bool SimulatedAgent::HasDied(const Belief::Followed& followed) const {
+  return belief_->watched.contains(followed.writer_session_id) &&
+         witness_.HasDied(followed.writer_session_id);
 }
 
 void SimulatedAgent::OpenReader(const std::string& stream, const std::string& key) {
@@ -341,6 +346,14 @@ void SimulatedAgent::ReleaseLane(uint64_t reader_id, uint64_t lane_id) {
         return coordinator.readers().ReleaseLane(token, request);
       },
       [=, this](const absl::Status& status) {
+        const auto followed = belief_->followed.find({reader_id, lane_id});
+        if (absl::IsFailedPrecondition(status) && followed != belief_->followed.end() &&
+            HasDied(followed->second)) {
+          // The coordinator did not know that yet. Once it says so, it takes the lane.
+          followed->second.released = false;
+          belief_->released.erase({reader_id, lane_id});
+          return;
+        }
         const auto reader = belief_->readers.find(reader_id);
         const bool closing = reader == belief_->readers.end() || reader->second.closing;
         Excuse("releases a lane", status, closing);

@@ -37,6 +37,8 @@ void SimulatedAgent::Read() {
       return OnReaderJoined(event.reader_joined());
     case v1::HandoffEvent::kReaderLeft:
       return OnReaderLeft(event.reader_left());
+    case v1::HandoffEvent::kWriterProcess:
+      return OnWriterProcess(event.writer_process(), news.descriptor);
     case v1::HandoffEvent::kLaneOpened:
       return OnLaneOpened(event.lane_opened());
     case v1::HandoffEvent::kLaneEnded:
@@ -70,6 +72,7 @@ void SimulatedAgent::OnWelcome(const v1::Welcome& welcome) {
   }
   welcomed_ = true;
   witness_.Named(welcome.session_id(), absl::StrCat("session of ", belief.nonce));
+  witness_.HasSession(*process_, welcome.session_id());
   belief.session_id = welcome.session_id();
   belief.token = welcome.token();
   belief.token_sha256 = HashSessionToken(welcome.token());
@@ -84,6 +87,7 @@ void SimulatedAgent::OnWelcome(const v1::Welcome& welcome) {
   belief.descriptors.clear();
   belief.roster_versions.clear();
   belief.rosters.clear();
+  belief.watched.clear();
   for (auto& [key, followed] : belief.followed) followed.told = false;
 }
 
@@ -128,6 +132,11 @@ void SimulatedAgent::OnReaderLeft(const v1::ReaderLeft& left) {
   }
 }
 
+void SimulatedAgent::OnWriterProcess(const v1::WriterProcess& process, const Thing& pidfd) {
+  witness_.SaidToHave(pidfd.pid, process.session_id());
+  belief_->watched.insert(process.session_id());
+}
+
 void SimulatedAgent::OnLaneOpened(const v1::LaneOpened& opened) {
   witness_.Named(opened.lane_id(), absl::StrCat("lane in file ", opened.file_id()));
   witness_.EpochOf(opened.epoch(), absl::StrCat("lane ", opened.lane_id()));
@@ -135,6 +144,7 @@ void SimulatedAgent::OnLaneOpened(const v1::LaneOpened& opened) {
   Belief::Followed& followed = belief_->followed[{opened.reader_id(), opened.lane_id()}];
   followed.file_id = opened.file_id();
   followed.cursor_offset = opened.cursor().offset();
+  followed.writer_session_id = opened.writer_session_id();
   followed.told = true;
   followed.released = belief_->released.contains({opened.reader_id(), opened.lane_id()});
 }

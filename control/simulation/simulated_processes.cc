@@ -59,6 +59,13 @@ absl::Status SimulatedExitWatch::Watch(uint64_t session_id, UniqueFd pidfd) {
   return absl::OkStatus();
 }
 
+UniqueFd SimulatedExitWatch::Pidfd(uint64_t session_id) {
+  auto found = watched_.find(session_id);
+  if (found == watched_.end() || found->second == nullptr) return UniqueFd();
+  if (environment_.bug == PlantedBug::kPidfdOfAnother) found = watched_.begin();
+  return descriptors_.Make({.pid = found->second->pid});
+}
+
 bool SimulatedExitWatch::Exited(const SimulatedProcess* process) const {
   if (process == nullptr) return false;
   if (environment_.bug == PlantedBug::kSuspicionIsProof && process->stopped) return true;

@@ -62,6 +62,7 @@ class SimulatedExitWatch : public ExitWatch {
       : environment_(*environment), processes_(*processes), descriptors_(*descriptors) {}
 
   absl::Status Watch(uint64_t session_id, UniqueFd pidfd) override;
+  UniqueFd Pidfd(uint64_t session_id) override;
   void Forget(uint64_t session_id) override { watched_.erase(session_id); }
 
   // A session whose process has ended, and of which this is the first news.

@@ -25,6 +25,26 @@ void Witness::CoordinatorBegan(uint64_t epoch) {
   last_coordinator_ = epoch;
 }
 
+void Witness::HasSession(const SimulatedProcess& process, uint64_t session_id) {
+  const auto [has, is_new] = sessions_.emplace(session_id, &process);
+  if (has->second != &process) {
+    environment_.Broken("session ", session_id, " is had by two processes");
+  }
+}
+
+void Witness::SaidToHave(int64_t pid, uint64_t session_id) {
+  const auto has = sessions_.find(session_id);
+  if (has != sessions_.end() && has->second->pid != pid) {
+    environment_.Broken("session ", session_id, " is of process ", has->second->pid,
+                        ", and said to be of ", pid);
+  }
+}
+
+bool Witness::HasDied(uint64_t session_id) const {
+  const auto has = sessions_.find(session_id);
+  return has != sessions_.end() && !has->second->alive;
+}
+
 void Witness::Received(const SimulatedProcess& process, const Thing& descriptor) {
   Inode* const inode = files_.FindInode(descriptor.inode);
   if (inode == nullptr || descriptor.protection != v1::PROTECTION_READ_WRITE) return;

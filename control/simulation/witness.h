@@ -33,6 +33,13 @@ class Witness {
   uint64_t names() const { return names_.size(); }
   void CoordinatorBegan(uint64_t epoch);
 
+  // A process was told that it has this session. No other ever has.
+  void HasSession(const SimulatedProcess& process, uint64_t session_id);
+  // A reader was told that a process of this pid is the session's.
+  void SaidToHave(int64_t pid, uint64_t session_id);
+  // Whether the process that has this session is known to be dead.
+  bool HasDied(uint64_t session_id) const;
+
   // A process received a descriptor.
   void Received(const SimulatedProcess& process, const Thing& descriptor);
 
@@ -58,6 +65,7 @@ class Witness {
   Environment& environment_;
   FileSystem& files_;
   std::map<uint64_t, std::string> names_;
+  std::map<uint64_t, const SimulatedProcess*> sessions_;
   std::map<uint64_t, std::string> epochs_;
   uint64_t last_coordinator_ = 0;
   std::map<std::pair<uint64_t, uint64_t>, Holder> holders_;  // by file and offset

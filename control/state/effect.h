@@ -15,9 +15,10 @@ namespace causeway {
 // Sends `event` on a session's handoff connection. Events of one session must arrive in the order
 // in which they are delivered here.
 //
-// The sink completes two fields that the state machine does not know: Welcome.token, which it drew
-// itself for this connection, and DescriptorGranted.label, the file's path. A Welcome also tells it
-// that `connection_id` now belongs to `session_id`.
+// The sink completes what the state machine does not know: Welcome.token, which it drew itself for
+// this connection; DescriptorGranted.label, the file's path; and the descriptor of WriterProcess,
+// which is not sent where there is none. A Welcome also tells it that `connection_id` now belongs
+// to `session_id`.
 struct SendEvent {
   uint64_t session_id = 0;
   uint64_t connection_id = 0;

@@ -34,6 +34,12 @@ std::vector<const records::Cursor*> JoinedInOrder(const Books& books, const reco
   return cursors;
 }
 
+void SendWriterProcess(Books* books, uint64_t session_id, uint64_t writer_session_id) {
+  v1::HandoffEvent event;
+  event.mutable_writer_process()->set_session_id(writer_session_id);
+  Send(books, session_id, std::move(event));
+}
+
 }  // namespace
 
 std::string DescribeSession(const Books& books, uint64_t session_id) {
@@ -90,6 +96,7 @@ void SendReaderLeft(Books* books, const records::Lane& lane, uint64_t reader_id,
 void SendLaneOpened(Books* books, const records::Cursor& cursor) {
   const records::Lane* lane = books->lanes.Find(cursor.lane_id());
   const records::Reader* reader = books->readers.Find(cursor.reader_id());
+  SendWriterProcess(books, reader->session_id(), lane->session_id());
   const std::map<uint64_t, uint64_t>& extents = books->extents.OfFile(lane->file_id());
   v1::HandoffEvent event;
   v1::LaneOpened& opened = *event.mutable_lane_opened();
@@ -102,6 +109,7 @@ void SendLaneOpened(Books* books, const records::Cursor& cursor) {
   *opened.mutable_lane_page() = ToWire(*books->extents.Find(extents.at(0)));
   *opened.mutable_cursor() = ToWire(*books->extents.Find(cursor.extent_id()));
   opened.set_roster_version(cursor.roster_version());
+  opened.set_writer_session_id(lane->session_id());
   opened.set_label(
       absl::StrCat("lane ", cursor.lane_id(), " of ", DescribeSession(*books, lane->session_id())));
   Send(books, reader->session_id(), std::move(event), lane->file_id(), v1::PROTECTION_READ);

@@ -116,7 +116,8 @@ TEST(ReaderOperations, JoiningTellsBothSidesTheSameVersionAndPage) {
   fixture.AddReader(reader);
   const std::vector<Effect> effects = fixture.TakeEffects();
   EXPECT_THAT(fixture.EventsTo(reader, effects),
-              ElementsAre(StartsWith("descriptor_granted"), StartsWith("lane_opened"),
+              ElementsAre(StartsWith("descriptor_granted"), StartsWith("writer_process"),
+                          StartsWith("lane_opened"), StartsWith("writer_process"),
                           StartsWith("lane_opened")));
   std::vector<v1::ReaderJoined> joined;
   std::vector<v1::LaneOpened> opened;
@@ -182,7 +183,7 @@ TEST(ReaderOperations, EveryOrderOfReservingAndConfirmingEndsJoined) {
         << order;
     EXPECT_THAT(fixture.EventsTo(reader, effects),
                 ElementsAre(StartsWith("welcome"), StartsWith("descriptor_granted"),
-                            StartsWith("lane_opened")))
+                            StartsWith("writer_process"), StartsWith("lane_opened")))
         << order;
   }
 }

@@ -158,8 +158,8 @@ TEST(SessionOperations, ResumeSaysEverythingAgainInRosterOrder) {
   ASSERT_TRUE(fixture.Resume(reader).ok());
   EXPECT_THAT(fixture.EventsTo(reader, fixture.TakeEffects()),
               ElementsAre(HasSubstr("resumed: true"), StartsWith("descriptor_granted"),
-                          StartsWith("lane_opened"), StartsWith("lane_ended"),
-                          StartsWith("snapshot_done")));
+                          StartsWith("writer_process"), StartsWith("lane_opened"),
+                          StartsWith("lane_ended"), StartsWith("snapshot_done")));
 }
 
 TEST(SessionOperations, ResumeOverALiveConnectionClosesTheOldOne) {
