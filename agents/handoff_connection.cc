@@ -19,7 +19,7 @@ namespace {
 bool CarriesDescriptor(v1::HandoffEvent::EventCase event) {
   return event == v1::HandoffEvent::kDescriptorGranted ||
          event == v1::HandoffEvent::kReaderJoined || event == v1::HandoffEvent::kLaneOpened ||
-         event == v1::HandoffEvent::kWriterProcess;
+         event == v1::HandoffEvent::kPeerProcess;
 }
 
 }  // namespace

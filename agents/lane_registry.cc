@@ -98,9 +98,8 @@ void LaneRegistry::ObeyNow(HandoffMessage message) {
       return ObeyLaneOpened(std::move(message));
     case v1::HandoffEvent::kLaneEnded:
       return ObeyLaneEnded(std::move(message));
-    case v1::HandoffEvent::kWriterProcess:
-      return writer_watch_.Watch(message.event.writer_process().session_id(),
-                                 std::move(message.fd));
+    case v1::HandoffEvent::kPeerProcess:
+      return peer_watch_.Watch(message.event.peer_process().session_id(), std::move(message.fd));
     case v1::HandoffEvent::kFileBrought:
       return ObeyBrought(message.event.file_brought());
     default:
@@ -115,7 +114,7 @@ void LaneRegistry::ObeySnapshot() {
   absl::flat_hash_map<uint64_t, std::vector<uint64_t>> readers_of_lane;
   absl::flat_hash_map<uint64_t, std::vector<uint64_t>> lanes_of_reader;
   absl::flat_hash_set<uint64_t> granted_files;
-  writer_watch_.Restart();
+  peer_watch_.Restart();
   for (HandoffMessage& message : events) {
     if (message.event.has_reader_joined()) {
       const v1::ReaderJoined& joined = message.event.reader_joined();
@@ -152,10 +151,13 @@ void LaneRegistry::ObeySnapshot() {
     keep(writers_, writers, unknown_writers);
     keep(readers_, readers, unknown_readers);
   }
-  for (const auto& [id, writer] : writers) writer.lanes->KeepOnly(readers_of_lane[id]);
+  for (const auto& [id, writer] : writers) {
+    writer.lanes->KeepOnly(readers_of_lane[id]);
+    peer_watch_.KeepReadersOf(id, readers_of_lane[id]);
+  }
   for (const auto& [id, reader] : readers) {
     reader.lanes->KeepOnly(lanes_of_reader[id]);
-    writer_watch_.KeepOnly(id, lanes_of_reader[id]);
+    peer_watch_.KeepLanesOf(id, lanes_of_reader[id]);
   }
   for (const auto& [id, writer] : unknown_writers) FenceUnknown("lane", id, *writer.lanes);
   for (const auto& [id, reader] : unknown_readers) FenceUnknown("reader", id, *reader.lanes);
@@ -215,6 +217,8 @@ void LaneRegistry::ObeyReaderJoined(HandoffMessage message) {
   }
   if (!status.ok()) return Reject(absl::StrCat(joined.label(), ": ", status.message()));
   CAUSEWAY_CRASH_POINT("agent.roster.reader_joined");
+  peer_watch_.Add(joined.reader_session_id(),
+                  {PeerWatch::Role::kReader, joined.lane_id(), joined.reader_id()});
   tell_({.kind = AgentEvent::Kind::kReaderJoined,
          .lane_id = joined.lane_id(),
          .reader_id = joined.reader_id(),
@@ -228,14 +232,20 @@ void LaneRegistry::ObeyReaderLeft(HandoffMessage message) {
     Keep(message);
     return;
   }
-  if (!lane->Leave(left.reader_id(), left.roster_version())) return;
+  const PeerWatch::Link link = {PeerWatch::Role::kReader, left.lane_id(), left.reader_id()};
+  const bool told = peer_watch_.Forget(link);
+  if (lane->Leave(link.reader_id, left.roster_version()) && !told) {
+    TellReaderLeft(link, FromWire(left.cause()).value_or(EndCause::kClosed));
+  }
+}
+
+void LaneRegistry::TellReaderLeft(const PeerWatch::Link& link, EndCause cause) {
   CAUSEWAY_CRASH_POINT("agent.roster.reader_left");
-  tell_(
-      {.kind = AgentEvent::Kind::kReaderLeft,
-       .lane_id = left.lane_id(),
-       .reader_id = left.reader_id(),
-       .text = absl::StrFormat("reader %d of lane %d: %s", left.reader_id(), left.lane_id(),
-                               EndCauseName(FromWire(left.cause()).value_or(EndCause::kClosed)))});
+  tell_({.kind = AgentEvent::Kind::kReaderLeft,
+         .lane_id = link.lane_id,
+         .reader_id = link.reader_id,
+         .text = absl::StrFormat("reader %d of lane %d: %s", link.reader_id, link.lane_id,
+                                 EndCauseName(cause))});
 }
 
 void LaneRegistry::ObeyLaneOpened(HandoffMessage message) {
@@ -263,7 +273,8 @@ void LaneRegistry::ObeyLaneOpened(HandoffMessage message) {
   }
   if (!status.ok()) return Reject(absl::StrCat(opened.label(), ": ", status.message()));
   CAUSEWAY_CRASH_POINT("agent.lane.opened");
-  writer_watch_.Follow(opened.writer_session_id(), {opened.reader_id(), opened.lane_id()});
+  peer_watch_.Add(opened.writer_session_id(),
+                  {PeerWatch::Role::kWriter, opened.lane_id(), opened.reader_id()});
   tell_({.kind = AgentEvent::Kind::kLaneOpened,
          .lane_id = opened.lane_id(),
          .reader_id = opened.reader_id(),
@@ -281,29 +292,35 @@ void LaneRegistry::ObeyLaneEnded(HandoffMessage message) {
   if (!cause.has_value()) {
     return Reject(absl::StrFormat("end of lane %d with cause %d", ended.lane_id(), ended.cause()));
   }
-  const WriterWatch::FollowedLane lane = {ended.reader_id(), ended.lane_id()};
-  if (writer_watch_.Forget(lane)) {
-    lanes->EndLane(lane.lane_id, *cause);  // Told already; but now it can be given back.
-  } else {
-    EndLane(*lanes, lane, *cause);
-  }
+  const PeerWatch::Link link = {PeerWatch::Role::kWriter, ended.lane_id(), ended.reader_id()};
+  EndLane(*lanes, link, *cause, /*tell=*/!peer_watch_.Forget(link));
 }
 
 void LaneRegistry::ObeyDeaths() {
-  for (const WriterWatch::FollowedLane& lane : writer_watch_.TakeDead()) {
-    const std::shared_ptr<ReaderLanes> lanes = FindReader(lane.reader_id);
-    if (lanes != nullptr) EndLane(*lanes, lane, EndCause::kDied);
+  for (const auto& [link, is_news] : peer_watch_.TakeDead()) {
+    if (link.peer == PeerWatch::Role::kWriter) {
+      const std::shared_ptr<ReaderLanes> lanes = FindReader(link.reader_id);
+      if (lanes != nullptr) EndLane(*lanes, link, EndCause::kDied, is_news);
+    } else {
+      const std::shared_ptr<WriterLane> lane = FindWriter(link.lane_id);
+      // The version stays: only those who join wait for one.
+      if (lane != nullptr && lane->Leave(link.reader_id, 0) && is_news) {
+        TellReaderLeft(link, EndCause::kDied);
+      }
+    }
   }
 }
 
-void LaneRegistry::EndLane(ReaderLanes& lanes, WriterWatch::FollowedLane lane, EndCause cause) {
+void LaneRegistry::EndLane(ReaderLanes& lanes, const PeerWatch::Link& link, EndCause cause,
+                           bool tell) {
   CAUSEWAY_CRASH_POINT("agent.lane.ends");
-  lanes.EndLane(lane.lane_id, cause);
+  lanes.EndLane(link.lane_id, cause);
   CAUSEWAY_CRASH_POINT("agent.lane.ended");
+  if (!tell) return;
   tell_({.kind = AgentEvent::Kind::kLaneEnded,
-         .lane_id = lane.lane_id,
-         .reader_id = lane.reader_id,
-         .text = absl::StrFormat("lane %d for reader %d: %s", lane.lane_id, lane.reader_id,
+         .lane_id = link.lane_id,
+         .reader_id = link.reader_id,
+         .text = absl::StrFormat("lane %d for reader %d: %s", link.lane_id, link.reader_id,
                                  EndCauseName(cause))});
 }
 
@@ -366,13 +383,14 @@ void LaneRegistry::RemoveWriter(uint64_t lane_id, uint64_t file_id) {
   absl::MutexLock lock(&mutex_);
   writers_.erase(lane_id);
   taken_files_.erase(file_id);
+  peer_watch_.ForgetLane(lane_id);
 }
 
 void LaneRegistry::RemoveReader(uint64_t reader_id, uint64_t file_id) {
   absl::MutexLock lock(&mutex_);
   readers_.erase(reader_id);
   taken_files_.erase(file_id);
-  writer_watch_.ForgetReader(reader_id);
+  peer_watch_.ForgetReader(reader_id);
 }
 
 std::shared_ptr<WriterLane> LaneRegistry::FindWriter(uint64_t lane_id) const {

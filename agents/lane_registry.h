@@ -21,9 +21,9 @@
 #include "absl/time/time.h"
 #include "agents/agent.h"
 #include "agents/handoff_connection.h"
+#include "agents/peer_watch.h"
 #include "agents/reader_lanes.h"
 #include "agents/writer_lane.h"
-#include "agents/writer_watch.h"
 #include "mmapcore/mapped_file.h"
 
 namespace causeway {
@@ -56,8 +56,8 @@ class LaneRegistry {
 
   // To be polled for reading, besides the connection: then ObeyDeaths() has something to do.
   // Negative: nothing comes that way.
-  int deaths_fd() const { return writer_watch_.fd(); }
-  // Ends the lanes of writers whose processes have ended.
+  int deaths_fd() const { return peer_watch_.fd(); }
+  // Ends the lanes of writers, and forgets the readers, whose processes have ended.
   void ObeyDeaths();
 
   // Adds what was opened, and obeys what was kept for it. `file_id`: the file that was taken for
@@ -132,7 +132,8 @@ class LaneRegistry {
   void ObeyReaderLeft(HandoffMessage message);
   void ObeyLaneOpened(HandoffMessage message);
   void ObeyLaneEnded(HandoffMessage message);
-  void EndLane(ReaderLanes& lanes, WriterWatch::FollowedLane lane, EndCause cause);
+  void TellReaderLeft(const PeerWatch::Link& link, EndCause cause);
+  void EndLane(ReaderLanes& lanes, const PeerWatch::Link& link, EndCause cause, bool tell);
   void ObeyBrought(const v1::FileBrought& brought);
   void ObeyKept();
   bool Keep(HandoffMessage& message);
@@ -141,7 +142,7 @@ class LaneRegistry {
   }
 
   const Tell tell_;
-  WriterWatch writer_watch_;
+  PeerWatch peer_watch_;
 
   // Of the events' thread: the events of a snapshot that is not complete.
   std::optional<std::vector<HandoffMessage>> snapshot_;

@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <string>
 #include <thread>
 #include <vector>
@@ -80,9 +81,9 @@ class LaneRegistryTest : public ::testing::Test {
     return message;
   }
 
-  HandoffMessage WriterProcess(uint64_t session_id, const ChildProcess& process) {
+  HandoffMessage PeerProcess(uint64_t session_id, const ChildProcess& process) {
     HandoffMessage message;
-    message.event.mutable_writer_process()->set_session_id(session_id);
+    message.event.mutable_peer_process()->set_session_id(session_id);
     message.fd.Reset(static_cast<int>(syscall(SYS_pidfd_open, process.pid(), 0)));
     return message;
   }
@@ -211,7 +212,7 @@ TEST_F(LaneRegistryTest, AWritersDeathEndsItsLaneBeforeTheCoordinatorSaysSo) {
   registry_.AddReader(7, kCursorFile, lanes_);
   ASSERT_EQ(ftruncate(stream_.cursor_file(7).fd(), 2 * kHeaderPageBytes), 0);
   ChildProcess writer({"/bin/cat"});
-  registry_.Obey(WriterProcess(3, writer));
+  registry_.Obey(PeerProcess(3, writer));
   HandoffMessage opened = Opened(1, 1);
   opened.event.mutable_lane_opened()->set_writer_session_id(3);
   registry_.Obey(std::move(opened));
@@ -232,12 +233,40 @@ TEST_F(LaneRegistryTest, AWritersDeathEndsItsLaneBeforeTheCoordinatorSaysSo) {
   EXPECT_EQ(stream_.released(), (std::vector<uint64_t>{1, 1}));
 }
 
+TEST_F(LaneRegistryTest, AReadersDeathFreesItsWriterBeforeTheCoordinatorSaysSo) {
+  registry_.AddWriter(1, kLaneFile, lane_);
+  ChildProcess reader({"/bin/cat"});
+  HandoffMessage again = PeerProcess(4, reader);
+  registry_.Obey(PeerProcess(4, reader));
+  const auto joined = [this] {
+    HandoffMessage message = Joined(8);
+    message.event.mutable_reader_joined()->set_reader_session_id(4);
+    return message;
+  };
+  registry_.Obey(joined());
+  registry_.ObeyDeaths();
+  EXPECT_EQ(lane_->readers(), 1u);
+  reader.Kill();
+  registry_.ObeyDeaths();
+  EXPECT_EQ(lane_->readers(), 0u);
+  // The next coordinator has not found out yet.
+  registry_.Connected(true);
+  registry_.Obey(Granted(kLaneFile));
+  registry_.Obey(std::move(again));
+  registry_.Obey(joined());
+  registry_.Obey(SnapshotDone());
+  registry_.ObeyDeaths();
+  EXPECT_EQ(lane_->readers(), 0u);
+  registry_.Obey(Left(8));
+  EXPECT_EQ(std::count(told_.begin(), told_.end(), AgentEvent::Kind::kReaderLeft), 1);
+}
+
 // Its number may be another's by now.
 TEST_F(LaneRegistryTest, AWriterThatTheSnapshotDoesNotNameIsNotWatched) {
   registry_.AddReader(7, kCursorFile, lanes_);
   ASSERT_EQ(ftruncate(stream_.cursor_file(7).fd(), 2 * kHeaderPageBytes), 0);
   ChildProcess writer({"/bin/cat"});
-  registry_.Obey(WriterProcess(3, writer));
+  registry_.Obey(PeerProcess(3, writer));
   for (const bool resumed : {false, true}) {
     registry_.Connected(resumed);
     registry_.Obey(Granted(kCursorFile));

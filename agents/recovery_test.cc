@@ -81,6 +81,20 @@ class RecoveryTest : public ::testing::Test {
     return writer.Commit(bytes) ? absl::OkStatus() : absl::DataLossError("not committed");
   }
 
+  static WriterOptions Small() {
+    return {.stream = {.segment_bytes = 64 << 10,
+                       .capacity_bytes = 256 << 10,
+                       .max_frame_bytes = 32 << 10}};
+  }
+  // Many times what a small lane may hold for a reader: it goes through only once that one reads,
+  // or has left.
+  static void WriteMuch(Writer& writer) {
+    for (int i = 0; i < 100; ++i) {
+      const absl::Status status = Write(writer, i, 16 << 10);
+      ASSERT_TRUE(status.ok()) << status;
+    }
+  }
+
   CoordinatorProcess coordinator_;
 };
 
@@ -128,18 +142,12 @@ TEST_F(RecoveryTest, AWriterKilledInFullFlightLeavesWholeFramesInOrder) {
 
 TEST_F(RecoveryTest, AKilledReaderHoldsItsWriterNoLonger) {
   const auto source = Attach("source");
-  const auto writer = *source->OpenWriter("numbers", {.stream = {.segment_bytes = 64 << 10,
-                                                                 .capacity_bytes = 256 << 10,
-                                                                 .max_frame_bytes = 32 << 10}});
+  const auto writer = *source->OpenWriter("numbers", Small());
   const auto sink = Peer("sink");
   ASSERT_EQ(sink->Ask("read_from numbers"), "ok");
   ASSERT_TRUE(writer->WaitForReaders(1, kLong).ok());
   std::thread killing([&sink] { sink->Kill(); });
-  // Many times what the lane may hold for a reader: it goes through only once that one has left.
-  for (int i = 0; i < 100; ++i) {
-    const absl::Status status = Write(*writer, i, 16 << 10);
-    EXPECT_TRUE(status.ok()) << status;
-  }
+  WriteMuch(*writer);
   killing.join();
   EXPECT_EQ(writer->readers(), 0u);
 }
@@ -220,6 +228,23 @@ TEST_F(RecoveryTest, AWriterThatDiesWhileTheCoordinatorIsAwayIsHeardOfAtOnce) {
   events.Await(AgentEvent::Kind::kReattached);
   coordinator_.AwaitFiles(1);  // The reader's: the lane has been given back.
   EXPECT_EQ(events.Count(AgentEvent::Kind::kLaneEnded), 1);
+}
+
+TEST_F(RecoveryTest, AReaderThatDiesWhileTheCoordinatorIsAwayHoldsNoWriterUp) {
+  Events events;
+  const auto source = Attach("source", &events);
+  const auto writer = *source->OpenWriter("numbers", Small());
+  const auto sink = Peer("sink");
+  ASSERT_EQ(sink->Ask("read_from numbers"), "ok");
+  ASSERT_TRUE(writer->WaitForReaders(1, kLong).ok());
+  coordinator_.Kill();
+  std::thread killing([&sink] { sink->Kill(); });
+  WriteMuch(*writer);
+  killing.join();
+  coordinator_.Start();
+  events.Await(AgentEvent::Kind::kReattached);
+  coordinator_.AwaitFiles(1);  // The writer's.
+  EXPECT_EQ(events.Count(AgentEvent::Kind::kReaderLeft), 1);
 }
 
 TEST_F(RecoveryTest, CallsWithoutCoordinatorAreUnavailable) {

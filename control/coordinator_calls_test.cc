@@ -122,14 +122,18 @@ TEST_F(CoordinatorCallsTest, HandsDescriptorsOverBeforeItAnswers) {
   EXPECT_EQ(granted.event.descriptor_granted().file_id(), opened->file_id());
   EXPECT_EQ(RightsOf(granted.descriptor), O_RDWR);
   const ReceivedEvent process = reader.Receive();
-  EXPECT_EQ(process.event.writer_process().session_id(), writer.session_id());
+  EXPECT_EQ(process.event.peer_process().session_id(), writer.session_id());
   EXPECT_FALSE(HasExited(process.descriptor.get()));  // It is of this process.
   const ReceivedEvent lane_opened = reader.Receive();
   EXPECT_EQ(lane_opened.event.lane_opened().writer_session_id(), writer.session_id());
   EXPECT_EQ(lane_opened.event.lane_opened().lane_id(), lane->lane_id());
   EXPECT_EQ(lane_opened.event.lane_opened().reader_id(), opened->reader_id());
   EXPECT_EQ(RightsOf(lane_opened.descriptor), O_RDONLY);
+  const ReceivedEvent reader_process = writer.Receive();
+  EXPECT_EQ(reader_process.event.peer_process().session_id(), reader.session_id());
+  EXPECT_FALSE(HasExited(reader_process.descriptor.get()));
   const ReceivedEvent joined = writer.Receive();
+  EXPECT_EQ(joined.event.reader_joined().reader_session_id(), reader.session_id());
   EXPECT_EQ(joined.event.reader_joined().reader_id(), opened->reader_id());
   EXPECT_EQ(RightsOf(joined.descriptor), O_RDONLY);
   EXPECT_EQ(joined.event.reader_joined().roster_version(),

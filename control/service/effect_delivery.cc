@@ -47,9 +47,9 @@ void EffectDelivery::DeliverOne(const SendEvent& effect) {
     return;
   }
   UniqueFd descriptor;
-  if (event.has_writer_process()) {
-    descriptor = parts_.processes->Pidfd(event.writer_process().session_id());
-    if (!descriptor.valid()) return;  // Readers hear of its death from the coordinator alone.
+  if (event.has_peer_process()) {
+    descriptor = parts_.processes->Pidfd(event.peer_process().session_id());
+    if (!descriptor.valid()) return;  // Its death is heard of from the coordinator alone.
   }
   if (effect.descriptor_file_id != 0) {
     absl::StatusOr<UniqueFd> opened =

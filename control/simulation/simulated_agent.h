@@ -111,7 +111,7 @@ class SimulatedAgent {
   void OnDescriptor(const v1::DescriptorGranted& granted);
   void OnReaderJoined(const v1::ReaderJoined& joined);
   void OnReaderLeft(const v1::ReaderLeft& left);
-  void OnWriterProcess(const v1::WriterProcess& process, const Thing& pidfd);
+  void OnPeerProcess(const v1::PeerProcess& process, const Thing& pidfd);
   void OnLaneOpened(const v1::LaneOpened& opened);
   void OnLaneEnded(const v1::LaneEnded& ended);
   void OnSnapshotDone();

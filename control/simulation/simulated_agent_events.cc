@@ -37,8 +37,8 @@ void SimulatedAgent::Read() {
       return OnReaderJoined(event.reader_joined());
     case v1::HandoffEvent::kReaderLeft:
       return OnReaderLeft(event.reader_left());
-    case v1::HandoffEvent::kWriterProcess:
-      return OnWriterProcess(event.writer_process(), news.descriptor);
+    case v1::HandoffEvent::kPeerProcess:
+      return OnPeerProcess(event.peer_process(), news.descriptor);
     case v1::HandoffEvent::kLaneOpened:
       return OnLaneOpened(event.lane_opened());
     case v1::HandoffEvent::kLaneEnded:
@@ -132,7 +132,7 @@ void SimulatedAgent::OnReaderLeft(const v1::ReaderLeft& left) {
   }
 }
 
-void SimulatedAgent::OnWriterProcess(const v1::WriterProcess& process, const Thing& pidfd) {
+void SimulatedAgent::OnPeerProcess(const v1::PeerProcess& process, const Thing& pidfd) {
   witness_.SaidToHave(pidfd.pid, process.session_id());
   belief_->watched.insert(process.session_id());
 }

@@ -16,7 +16,7 @@ namespace causeway {
 // in which they are delivered here.
 //
 // The sink completes what the state machine does not know: Welcome.token, which it drew itself for
-// this connection; DescriptorGranted.label, the file's path; and the descriptor of WriterProcess,
+// this connection; DescriptorGranted.label, the file's path; and the descriptor of PeerProcess,
 // which is not sent where there is none. A Welcome also tells it that `connection_id` now belongs
 // to `session_id`.
 struct SendEvent {

@@ -34,9 +34,9 @@ std::vector<const records::Cursor*> JoinedInOrder(const Books& books, const reco
   return cursors;
 }
 
-void SendWriterProcess(Books* books, uint64_t session_id, uint64_t writer_session_id) {
+void SendPeerProcess(Books* books, uint64_t session_id, uint64_t peer_session_id) {
   v1::HandoffEvent event;
-  event.mutable_writer_process()->set_session_id(writer_session_id);
+  event.mutable_peer_process()->set_session_id(peer_session_id);
   Send(books, session_id, std::move(event));
 }
 
@@ -70,6 +70,7 @@ void SendDescriptor(Books* books, uint64_t session_id, uint64_t file_id,
 void SendReaderJoined(Books* books, const records::Cursor& cursor) {
   const records::Lane* lane = books->lanes.Find(cursor.lane_id());
   const records::Reader* reader = books->readers.Find(cursor.reader_id());
+  SendPeerProcess(books, lane->session_id(), reader->session_id());
   v1::HandoffEvent event;
   v1::ReaderJoined& joined = *event.mutable_reader_joined();
   joined.set_lane_id(cursor.lane_id());
@@ -77,6 +78,7 @@ void SendReaderJoined(Books* books, const records::Cursor& cursor) {
   *joined.mutable_cursor() = ToWire(*books->extents.Find(cursor.extent_id()));
   joined.set_roster_version(cursor.roster_version());
   joined.set_policy(reader->policy());
+  joined.set_reader_session_id(reader->session_id());
   joined.set_label(absl::StrCat("reader ", cursor.reader_id(), " of ",
                                 DescribeSession(*books, reader->session_id())));
   Send(books, lane->session_id(), std::move(event), reader->file_id(), v1::PROTECTION_READ);
@@ -96,7 +98,7 @@ void SendReaderLeft(Books* books, const records::Lane& lane, uint64_t reader_id,
 void SendLaneOpened(Books* books, const records::Cursor& cursor) {
   const records::Lane* lane = books->lanes.Find(cursor.lane_id());
   const records::Reader* reader = books->readers.Find(cursor.reader_id());
-  SendWriterProcess(books, reader->session_id(), lane->session_id());
+  SendPeerProcess(books, reader->session_id(), lane->session_id());
   const std::map<uint64_t, uint64_t>& extents = books->extents.OfFile(lane->file_id());
   v1::HandoffEvent event;
   v1::LaneOpened& opened = *event.mutable_lane_opened();

@@ -116,8 +116,8 @@ TEST(ReaderOperations, JoiningTellsBothSidesTheSameVersionAndPage) {
   fixture.AddReader(reader);
   const std::vector<Effect> effects = fixture.TakeEffects();
   EXPECT_THAT(fixture.EventsTo(reader, effects),
-              ElementsAre(StartsWith("descriptor_granted"), StartsWith("writer_process"),
-                          StartsWith("lane_opened"), StartsWith("writer_process"),
+              ElementsAre(StartsWith("descriptor_granted"), StartsWith("peer_process"),
+                          StartsWith("lane_opened"), StartsWith("peer_process"),
                           StartsWith("lane_opened")));
   std::vector<v1::ReaderJoined> joined;
   std::vector<v1::LaneOpened> opened;
@@ -179,11 +179,11 @@ TEST(ReaderOperations, EveryOrderOfReservingAndConfirmingEndsJoined) {
     const std::vector<Effect> effects = fixture.TakeEffects();
     EXPECT_THAT(fixture.EventsTo(writer, effects),
                 ElementsAre(StartsWith("welcome"), StartsWith("descriptor_granted"),
-                            StartsWith("reader_joined")))
+                            StartsWith("peer_process"), StartsWith("reader_joined")))
         << order;
     EXPECT_THAT(fixture.EventsTo(reader, effects),
                 ElementsAre(StartsWith("welcome"), StartsWith("descriptor_granted"),
-                            StartsWith("writer_process"), StartsWith("lane_opened")))
+                            StartsWith("peer_process"), StartsWith("lane_opened")))
         << order;
   }
 }

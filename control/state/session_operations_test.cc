@@ -146,8 +146,10 @@ TEST(SessionOperations, ResumeSaysEverythingAgainInRosterOrder) {
   EXPECT_THAT(
       fixture.EventsTo(writer, fixture.TakeEffects()),
       ElementsAre(HasSubstr("resumed: true"), StartsWith("descriptor_granted"),
+                  StartsWith("peer_process"),
                   AllOf(StartsWith("reader_joined"), HasSubstr("reader_id: " + id(reader_id)),
                         HasSubstr("roster_version: 1")),
+                  StartsWith("peer_process"),
                   AllOf(StartsWith("reader_joined"), HasSubstr("reader_id: " + id(late_id)),
                         HasSubstr("roster_version: 2")),
                   StartsWith("snapshot_done")));
@@ -158,7 +160,7 @@ TEST(SessionOperations, ResumeSaysEverythingAgainInRosterOrder) {
   ASSERT_TRUE(fixture.Resume(reader).ok());
   EXPECT_THAT(fixture.EventsTo(reader, fixture.TakeEffects()),
               ElementsAre(HasSubstr("resumed: true"), StartsWith("descriptor_granted"),
-                          StartsWith("writer_process"), StartsWith("lane_opened"),
+                          StartsWith("peer_process"), StartsWith("lane_opened"),
                           StartsWith("lane_ended"), StartsWith("snapshot_done")));
 }
 
