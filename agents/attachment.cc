@@ -233,6 +233,7 @@ v1::Hello Attachment::Greeting() const {
   hello.set_protocol_version(kProtocolVersion);
   hello.set_agent_name(options_.name);
   hello.set_nonce(nonce_);
+  hello.set_hears_of_peers(true);
   if (session_id_ != 0) {
     hello.set_session_id(session_id_);
     hello.set_token(token_);

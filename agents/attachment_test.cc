@@ -125,6 +125,7 @@ TEST_F(AttachmentTest, SaysWhoItIs) {
   EXPECT_EQ(hello_.agent_name(), "camera");
   EXPECT_EQ(hello_.nonce().size(), 16);
   EXPECT_EQ(hello_.session_id(), 0);
+  EXPECT_TRUE(hello_.hears_of_peers());
   EXPECT_TRUE(attachment_->attached());
 }
 

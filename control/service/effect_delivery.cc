@@ -48,6 +48,7 @@ void EffectDelivery::DeliverOne(const SendEvent& effect) {
   }
   UniqueFd descriptor;
   if (event.has_peer_process()) {
+    if (!parts_.links->HearsOfPeers(effect.connection_id)) return;
     descriptor = parts_.processes->Pidfd(event.peer_process().session_id());
     if (!descriptor.valid()) return;  // Its death is heard of from the coordinator alone.
   }

@@ -77,7 +77,9 @@ void SessionGate::OnHello(ConnectionId connection, PeerProcess peer, const v1::H
   CAUSEWAY_CRASH_POINT("coordinator.attach.hello_received");
   const std::string token_sha256 = HashSessionToken(token);
   const records::Incarnation incarnation = IncarnationOf(peer, hello.nonce());
-  parts_.links->Greet(connection, {.token = token, .pidfd = std::move(peer.pidfd)});
+  parts_.links->Greet(
+      connection,
+      {.token = token, .pidfd = std::move(peer.pidfd), .hears_of_peers = hello.hears_of_peers()});
 
   auto done = [this, connection, resumes, name = hello.agent_name(),
                pid = incarnation.pid()](const absl::Status& status) {

@@ -19,6 +19,7 @@ namespace causeway {
 struct Greeting {
   std::string token;  // for its Welcome
   UniqueFd pidfd;     // of the process; absent if none can be had
+  bool hears_of_peers = false;
 };
 
 // Thread-safe; waits for nothing.
@@ -43,6 +44,9 @@ class SessionLinks {
   // The session of a connection; nothing if it has none (yet).
   std::optional<uint64_t> SessionOf(uint64_t connection) const;
 
+  // Whether the agent at the other end knows PeerProcess.
+  bool HearsOfPeers(uint64_t connection) const;
+
   // The connection is closed. Returns the session that it was of, if any.
   std::optional<uint64_t> Drop(uint64_t connection);
 
@@ -50,9 +54,14 @@ class SessionLinks {
   std::vector<uint64_t> Connections() const;
 
  private:
+  struct Link {
+    uint64_t session = 0;
+    bool hears_of_peers = false;
+  };
+
   mutable absl::Mutex mutex_;
   absl::flat_hash_map<uint64_t, Greeting> greetings_ ABSL_GUARDED_BY(mutex_);
-  absl::flat_hash_map<uint64_t, uint64_t> sessions_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<uint64_t, Link> links_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace causeway

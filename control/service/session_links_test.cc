@@ -21,6 +21,19 @@ TEST(SessionLinks, AConnectionHasASessionFromItsWelcomeOn) {
   EXPECT_FALSE(links.Welcome(3, 7).has_value());
 }
 
+TEST(SessionLinks, AnAgentHearsOfPeersIfItSaidSo) {
+  SessionLinks links;
+  links.Greet(3, {.token = "secret", .hears_of_peers = true});
+  links.Greet(4, {.token = "secret"});
+  EXPECT_FALSE(links.HearsOfPeers(3));
+  links.Welcome(3, 7);
+  links.Welcome(4, 8);
+  EXPECT_TRUE(links.HearsOfPeers(3));
+  EXPECT_FALSE(links.HearsOfPeers(4));
+  links.Drop(3);
+  EXPECT_FALSE(links.HearsOfPeers(3));
+}
+
 TEST(SessionLinks, AClosedConnectionHasNone) {
   SessionLinks links;
   links.Greet(3, {.token = "secret"});

@@ -34,6 +34,7 @@ void SimulatedAgent::Connect() {
     hello.set_token(belief_->token);
   }
   hello.set_nonce(belief_->nonce);
+  hello.set_hears_of_peers(number_ % 4 != 0);
   environment_.Trace("agent ", number_, " (pid ", process_->pid, ") connects for session ",
                      belief_->session_id);
   connection_->to_coordinator.emplace_back(std::move(hello));

@@ -133,6 +133,7 @@ void SimulatedAgent::OnReaderLeft(const v1::ReaderLeft& left) {
 }
 
 void SimulatedAgent::OnPeerProcess(const v1::PeerProcess& process, const Thing& pidfd) {
+  if (number_ % 4 == 0) environment_.Broken("agent ", number_, " does not know what it is told");
   witness_.SaidToHave(pidfd.pid, process.session_id());
   belief_->watched.insert(process.session_id());
 }

@@ -17,8 +17,8 @@ namespace causeway {
 //
 // The sink completes what the state machine does not know: Welcome.token, which it drew itself for
 // this connection; DescriptorGranted.label, the file's path; and the descriptor of PeerProcess,
-// which is not sent where there is none. A Welcome also tells it that `connection_id` now belongs
-// to `session_id`.
+// which is not sent where there is none, or where the agent does not know it. A Welcome also tells
+// it that `connection_id` now belongs to `session_id`.
 struct SendEvent {
   uint64_t session_id = 0;
   uint64_t connection_id = 0;

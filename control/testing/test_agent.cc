@@ -25,6 +25,7 @@ v1::Hello NewHello(const std::string& name) {
   hello.set_protocol_version(1);
   hello.set_agent_name(name);
   hello.set_nonce(Nonce());
+  hello.set_hears_of_peers(true);
   return hello;
 }
 
