@@ -89,7 +89,9 @@ std::vector<PeerWatch::Death> PeerWatch::TakeDead() {
   absl::MutexLock lock(&mutex_);
   const int count = epoll_wait(epoll_.get(), ready.data(), ready.size(), 0);
   for (int i = 0; i < count; ++i) {
-    const auto process = processes_.find(ready[static_cast<size_t>(i)].data.u64);
+    // A copy: the structure is packed, and its members are not aligned.
+    const uint64_t session_id = ready[static_cast<size_t>(i)].data.u64;
+    const auto process = processes_.find(session_id);
     if (process == processes_.end()) continue;
     for (const Link& link : process->second.links) {
       deaths.push_back({.link = link, .is_news = dead_.insert(link).second});

@@ -82,7 +82,8 @@ class WriterLane final : public SegmentSupply {
   // left or joined again, since a published version speaks for all readers up to it.
   absl::Status Join(JoiningReader reader);
 
-  // The reader's cursor is obeyed no more. False if it was not known.
+  // The reader's cursor is obeyed no more. False if it was not known. `roster_version` 0: as
+  // before.
   bool Leave(uint64_t reader_id, uint64_t roster_version);
 
   // The coordinator has said everything again: whoever is not in `reader_ids` has left.

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "control/api/names/stream_name.h"
 
@@ -34,12 +35,6 @@ std::vector<const records::Cursor*> JoinedInOrder(const Books& books, const reco
   return cursors;
 }
 
-void SendPeerProcess(Books* books, uint64_t session_id, uint64_t peer_session_id) {
-  v1::HandoffEvent event;
-  event.mutable_peer_process()->set_session_id(peer_session_id);
-  Send(books, session_id, std::move(event));
-}
-
 }  // namespace
 
 std::string DescribeSession(const Books& books, uint64_t session_id) {
@@ -67,10 +62,15 @@ void SendDescriptor(Books* books, uint64_t session_id, uint64_t file_id,
   Send(books, session_id, std::move(event), file_id, protection);
 }
 
+void SendPeerProcess(Books* books, uint64_t session_id, uint64_t peer_session_id) {
+  v1::HandoffEvent event;
+  event.mutable_peer_process()->set_session_id(peer_session_id);
+  Send(books, session_id, std::move(event));
+}
+
 void SendReaderJoined(Books* books, const records::Cursor& cursor) {
   const records::Lane* lane = books->lanes.Find(cursor.lane_id());
   const records::Reader* reader = books->readers.Find(cursor.reader_id());
-  SendPeerProcess(books, lane->session_id(), reader->session_id());
   v1::HandoffEvent event;
   v1::ReaderJoined& joined = *event.mutable_reader_joined();
   joined.set_lane_id(cursor.lane_id());
@@ -98,7 +98,6 @@ void SendReaderLeft(Books* books, const records::Lane& lane, uint64_t reader_id,
 void SendLaneOpened(Books* books, const records::Cursor& cursor) {
   const records::Lane* lane = books->lanes.Find(cursor.lane_id());
   const records::Reader* reader = books->readers.Find(cursor.reader_id());
-  SendPeerProcess(books, reader->session_id(), lane->session_id());
   const std::map<uint64_t, uint64_t>& extents = books->extents.OfFile(lane->file_id());
   v1::HandoffEvent event;
   v1::LaneOpened& opened = *event.mutable_lane_opened();
@@ -142,11 +141,16 @@ void SendEvicted(Books* books, uint64_t session_id, std::string_view reason) {
 }
 
 void SendSnapshot(Books* books, uint64_t session_id) {
+  absl::flat_hash_set<uint64_t> peers;  // that were named: once is enough
+  const auto send_peer = [&](uint64_t peer_session_id) {
+    if (peers.insert(peer_session_id).second) SendPeerProcess(books, session_id, peer_session_id);
+  };
   for (const uint64_t lane_id : books->lanes.OfSession(session_id)) {
     const records::Lane* lane = books->lanes.Find(lane_id);
     if (lane->state() != records::Lane::STATE_OPEN) continue;
     SendDescriptor(books, session_id, lane->file_id(), v1::PROTECTION_READ_WRITE);
     for (const records::Cursor* cursor : JoinedInOrder(*books, *lane)) {
+      send_peer(books->readers.Find(cursor->reader_id())->session_id());
       SendReaderJoined(books, *cursor);
     }
   }
@@ -157,9 +161,11 @@ void SendSnapshot(Books* books, uint64_t session_id) {
     for (const uint64_t lane_id : books->cursors.LanesOf(reader_id)) {
       const records::Cursor* cursor = books->cursors.Find({reader_id, lane_id});
       if (cursor->roster_version() == 0) continue;
-      SendLaneOpened(books, *cursor);
       const records::Lane* lane = books->lanes.Find(lane_id);
-      if (lane->state() == records::Lane::STATE_ENDED) SendLaneEnded(books, *lane, reader_id);
+      const bool ended = lane->state() == records::Lane::STATE_ENDED;
+      if (!ended) send_peer(lane->session_id());
+      SendLaneOpened(books, *cursor);
+      if (ended) SendLaneEnded(books, *lane, reader_id);
     }
   }
   for (const uint64_t split_id : books->split_workers.SplitsOf(session_id)) {

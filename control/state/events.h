@@ -23,6 +23,8 @@ v1::Extent ToWire(const records::Extent& extent);
 // that it gets when it resumes will say the same.
 
 void SendDescriptor(Books* books, uint64_t session_id, uint64_t file_id, v1::Protection protection);
+// The process of another session, before what is said of its readers and lanes.
+void SendPeerProcess(Books* books, uint64_t session_id, uint64_t peer_session_id);
 // To the lane's writer: obey this cursor.
 void SendReaderJoined(Books* books, const records::Cursor& cursor);
 void SendReaderLeft(Books* books, const records::Lane& lane, uint64_t reader_id,

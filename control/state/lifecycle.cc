@@ -76,9 +76,13 @@ void JoinReader(Books* books, uint64_t reader_id, uint64_t lane_id, int64_t now_
   lane.set_roster_version(lane.roster_version() + 1);
   cursor.set_roster_version(lane.roster_version());
   GrantExtent(books, cursor.extent_id(), now_unix_ms);
+  const uint64_t writer = lane.session_id();
+  const uint64_t reader = books->readers.Find(reader_id)->session_id();
   books->lanes.Put(std::move(lane));
   books->cursors.Put(cursor);
+  SendPeerProcess(books, writer, reader);
   SendReaderJoined(books, cursor);
+  SendPeerProcess(books, reader, writer);
   SendLaneOpened(books, cursor);
 }
 

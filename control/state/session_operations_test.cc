@@ -139,6 +139,7 @@ TEST(SessionOperations, ResumeSaysEverythingAgainInRosterOrder) {
   const uint64_t reader_id = fixture.AddReader(reader);
   const uint64_t lane = fixture.AddWriter(writer);
   const uint64_t late_id = fixture.AddReader(late);
+  fixture.AddReader(late);
   fixture.TakeEffects();
   fixture.LoseConnection(writer);
   ASSERT_TRUE(fixture.Resume(writer).ok());
@@ -152,7 +153,7 @@ TEST(SessionOperations, ResumeSaysEverythingAgainInRosterOrder) {
                   StartsWith("peer_process"),
                   AllOf(StartsWith("reader_joined"), HasSubstr("reader_id: " + id(late_id)),
                         HasSubstr("roster_version: 2")),
-                  StartsWith("snapshot_done")));
+                  StartsWith("reader_joined"), StartsWith("snapshot_done")));
   ASSERT_TRUE(
       fixture.Do([&](Catalog& catalog) { return catalog.writers().Close(writer, lane); }).ok());
   fixture.TakeEffects();
@@ -160,8 +161,8 @@ TEST(SessionOperations, ResumeSaysEverythingAgainInRosterOrder) {
   ASSERT_TRUE(fixture.Resume(reader).ok());
   EXPECT_THAT(fixture.EventsTo(reader, fixture.TakeEffects()),
               ElementsAre(HasSubstr("resumed: true"), StartsWith("descriptor_granted"),
-                          StartsWith("peer_process"), StartsWith("lane_opened"),
-                          StartsWith("lane_ended"), StartsWith("snapshot_done")));
+                          StartsWith("lane_opened"), StartsWith("lane_ended"),
+                          StartsWith("snapshot_done")));
 }
 
 TEST(SessionOperations, ResumeOverALiveConnectionClosesTheOldOne) {
