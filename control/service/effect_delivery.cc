@@ -68,11 +68,6 @@ void EffectDelivery::DeliverOne(const SendEvent& effect) {
     descriptor = *std::move(opened);
     CAUSEWAY_CRASH_POINT("coordinator.handoff.descriptor_opened");
   }
-  Send(effect, event, std::move(descriptor));
-}
-
-void EffectDelivery::Send(const SendEvent& effect, const v1::HandoffEvent& event,
-                          UniqueFd descriptor) {
   const absl::Status sent =
       parts_.handoff->Send(effect.connection_id, event, std::move(descriptor));
   if (absl::IsNotFound(sent)) {

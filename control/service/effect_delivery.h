@@ -51,8 +51,6 @@ class EffectDelivery : public EffectSink {
   // Fills in what the state machine does not know. False: the connection is gone.
   bool Complete(const SendEvent& effect, v1::HandoffEvent* event);
 
-  void Send(const SendEvent& effect, const v1::HandoffEvent& event, UniqueFd descriptor);
-
   const Parts parts_;
 };
 
