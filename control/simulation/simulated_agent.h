@@ -42,6 +42,7 @@ struct Belief {
     uint64_t writer_session_id = 0;
     bool ended = false;
     bool released = false;  // ReleaseLane was called
+    bool by_death = false;  // and that since the kernel had said that the writer is dead
     bool told = false;      // in the last snapshot
   };
   struct Taken {

@@ -335,7 +335,11 @@ void SimulatedAgent::CloseReader(uint64_t reader_id) {
 
 void SimulatedAgent::ReleaseLane(uint64_t reader_id, uint64_t lane_id) {
   const auto found = belief_->followed.find({reader_id, lane_id});
-  if (found != belief_->followed.end()) found->second.released = true;
+  if (found != belief_->followed.end()) {
+    found->second.released = true;
+    // Stays, though a new connection may not say whose process it was.
+    found->second.by_death = found->second.by_death || HasDied(found->second);
+  }
   belief_->released.insert({reader_id, lane_id});
   Call<absl::Status>(
       absl::StrCat("releases lane ", lane_id, " of reader ", reader_id),
@@ -348,7 +352,7 @@ void SimulatedAgent::ReleaseLane(uint64_t reader_id, uint64_t lane_id) {
       [=, this](const absl::Status& status) {
         const auto followed = belief_->followed.find({reader_id, lane_id});
         if (absl::IsFailedPrecondition(status) && followed != belief_->followed.end() &&
-            HasDied(followed->second)) {
+            followed->second.by_death) {
           // The coordinator did not know that yet. Once it says so, it takes the lane.
           followed->second.released = false;
           belief_->released.erase({reader_id, lane_id});
